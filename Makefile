@@ -1,0 +1,75 @@
+# Every target sets up what it needs. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA ?= ../shared/data/olist
+ORDERS ?=
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check replay bench stop clean lock
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: on Debian, apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+setup: $(STAMP)  ## make the virtual environment with the locked dependencies
+
+run: $(STAMP)  ## start everything: database, web, worker, scheduler, payment sandbox (PORT=8000)
+	@exec $(BIN)/python manage.py run $(if $(PORT),--port $(PORT))
+
+test: $(STAMP)  ## set up and run all tests
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+check: lint imports types django-checks docs-check test  ## what CI runs
+
+rest-of-check: lint imports types django-checks docs-check  ## the gate without the tests
+
+lint: $(STAMP)  ## formatting and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(STAMP)  ## format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+imports: $(STAMP)  ## the boundaries between and inside contexts
+	$(BIN)/lint-imports --config importlinter.ini
+
+types: $(STAMP)  ## mypy, strict
+	$(BIN)/mypy
+
+django-checks: $(STAMP)  ## system checks, production settings, missing migrations
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python -m tests.production_check
+	DJANGO_SETTINGS_MODULE=config.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
+
+docs: $(STAMP)  ## write the generated documents anew
+	$(BIN)/python manage.py topology --write
+
+docs-check: $(STAMP)  ## are the generated documents up to date?
+	$(BIN)/python manage.py topology --check
+
+replay: $(STAMP)  ## buy real orders through the REST API (DATA=folder, ORDERS=how many)
+	$(BIN)/python -m tests.e2e.replay --data $(DATA) $(if $(ORDERS),--orders $(ORDERS))
+
+bench: $(STAMP)  ## measure list, detail, purchase and events against their floors
+	$(BIN)/python -m tests.bench
+
+stop: $(STAMP)  ## stop an embedded database that is still running
+	$(BIN)/python manage.py db stop
+
+clean:  ## remove the environment and all local data
+	-test -x $(BIN)/python && $(BIN)/python manage.py db stop
+	rm -rf $(VENV) var
+
+lock: $(STAMP)  ## resolve the dependencies anew, with hashes
+	$(BIN)/python -m pip install --quiet uv
+	cd requirements && ../$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes base.in -o base.txt
+	cd requirements && ../$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes base.in dev.in -o dev.txt

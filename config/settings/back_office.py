@@ -1,0 +1,44 @@
+"""What only the admin and the account pages need: they run where the users are."""
+
+from config.settings.accounts import SOCIAL_LOGIN_APPS
+from config.unfold import UNFOLD
+
+__all__ = [
+    "BACK_OFFICE_APPS",
+    "BACK_OFFICE_CONTEXT_PROCESSORS",
+    "BACK_OFFICE_MIDDLEWARE",
+    "BACK_OFFICE_PREFIXES",
+    "UNFOLD",
+]
+
+BACK_OFFICE_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.headless",
+    *SOCIAL_LOGIN_APPS,
+]
+
+BACK_OFFICE_MIDDLEWARE = [
+    "config.middleware.BackOfficeAuthentication",
+    "config.middleware.BackOfficeMessages",
+    "allauth.account.middleware.AccountMiddleware",
+]
+"""They follow the session's. django-allauth insists on its own, which costs two microseconds."""
+
+BACK_OFFICE_PREFIXES = ("/admin/", "/accounts/", "/_allauth/", "/api/v1/auth")
+"""Where people with a browser session are. Elsewhere sessions, logins and messages are not loaded: a request with a
+token must not pay for them."""
+
+BACK_OFFICE_CONTEXT_PROCESSORS = [
+    "django.contrib.auth.context_processors.auth",
+    "django.contrib.messages.context_processors.messages",
+]

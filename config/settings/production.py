@@ -1,0 +1,41 @@
+"""Production. Takes everything from the environment and refuses to start without what it cannot do without."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def _require(variable: str, why: str) -> None:
+    if not os.environ.get(variable):
+        raise ImproperlyConfigured(f"{variable} is not set: {why}")
+
+
+_require("SECRET_KEY", "it signs sessions and tokens; use 50 random characters or more")
+_require("ALLOWED_HOSTS", "the host names of this installation, comma-separated")
+_require("BROKER_URL", "amqp://user:password@host:port/vhost, or pgmq:// for queues in PostgreSQL")
+_require("CACHE_URL", "redis://host:port/number; throttles and locks must be shared by all processes")
+
+from config.settings.base import *  # noqa: E402, F403
+from config.settings.base import TOPOLOGY, env  # noqa: E402
+
+if not os.environ.get("DATABASE_URL"):
+    for _context in TOPOLOGY.local:
+        _require(
+            f"{_context.name.upper()}_DATABASE_URL",
+            "the PostgreSQL of this context; or set DATABASE_URL to an administrator of one server for all contexts",
+        )
+
+DEBUG = False
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+"""The proxy in front must set this header itself and drop the one that a client sends."""
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
+SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=True)
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+X_FRAME_OPTIONS = "DENY"

@@ -1,0 +1,26 @@
+"""What the shop decides: how long things are held, how customers may pay."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import environ
+
+env = environ.Env()
+
+PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="sandbox")
+SANDBOX_PSP_URL = env.str("SANDBOX_PSP_URL", default="http://127.0.0.1:9100")
+SANDBOX_PSP_API_KEY = env.str("SANDBOX_PSP_API_KEY", default="")
+SANDBOX_PSP_WEBHOOK_SECRET = env.str("SANDBOX_PSP_WEBHOOK_SECRET", default="")
+
+MAXIMUM_INSTALMENTS = env.int("MAXIMUM_INSTALMENTS", default=24)
+MINIMUM_INSTALMENT = Decimal(env.str("MINIMUM_INSTALMENT", default="1.00"))
+"""The smallest instalment, in the shop's currency."""
+
+PIX_EXPIRY = timedelta(minutes=env.int("PIX_EXPIRY_MINUTES", default=30))
+BOLETO_DUE = timedelta(days=env.int("BOLETO_DUE_DAYS", default=3))
+BOLETO_CLEARING = timedelta(days=env.int("BOLETO_CLEARING_DAYS", default=3))
+"""Banks report a boleto up to this long after its due date."""
+CARD_ACTION_TIMEOUT = timedelta(minutes=15)
+"""How long a buyer may take for what the card's bank asks of them (3-D Secure)."""
+STOCK_HOLD_MARGIN = timedelta(minutes=15)
+"""Stock stays reserved this much longer than a payment may take."""

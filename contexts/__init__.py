@@ -1,0 +1,1 @@
+"""The six bounded contexts. They meet only through ``interface.py`` and ``events.py``."""

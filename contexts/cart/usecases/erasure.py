@@ -1,0 +1,25 @@
+"""A person's address taken out of everything that this context keeps."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Q
+
+from contexts.cart.domain.access import digest_of
+from contexts.cart.models import Cart, Reminder
+from contexts.cart.queries import blank_emails
+from ecommerce.unit_of_work import unit_of_work
+
+
+def erase_contact(*, customer_id: UUID, email: str) -> int:
+    """Blank the e-mail in every cart of a customer or with that address, in rows and events alike, and return how many
+    carts held it. What was bought and when stays; it names nobody. Idempotent."""
+    address = email.strip().lower()
+    with unit_of_work("cart"):
+        carts = Cart.objects.select_for_update().filter(Q(customer_id=customer_id) | Q(email=address, email__gt=""))
+        ids = list(carts.order_by("pk").values_list("pk", flat=True))
+        blank_emails(ids)
+        contacts = [digest_of(f"email:{address}"), digest_of(f"customer:{customer_id}")]
+        Reminder.objects.filter(contact__in=contacts).delete()
+    return len(ids)

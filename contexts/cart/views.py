@@ -1,0 +1,293 @@
+"""The cart over HTTP.
+
+A cart belongs to the customer of the access token, or to whoever holds its ``X-Cart-Token``; to anybody else it does
+not exist. Every answer carries the version as ETag. ``If-Match`` is required where a change would overwrite something
+(the quantity of a line, its removal, the prices seen) and honoured elsewhere when sent: adding loses nothing.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from contexts.cart import queries
+from contexts.cart.domain.access import Caller
+from contexts.cart.models import Cart
+from contexts.cart.serializers import (
+    CartEventSchema,
+    CartInput,
+    CartReviewSchema,
+    CartSchema,
+    CartWithTokenSchema,
+    ContactInput,
+    CouponInput,
+    LineInput,
+    MergedCartSchema,
+    MergeInput,
+    QuantityInput,
+    RecoveryInput,
+    cart_body,
+    event_body,
+    merge_body,
+    review_body,
+)
+from contexts.cart.usecases import abandonment, lifecycle, lines, merging, reviews
+from contexts.cart.usecases.changes import Precondition
+from ecommerce.clock import now
+from ecommerce.http.conditional import etag_of, require_match
+from ecommerce.http.pagination import CursorPage
+from ecommerce.http.schema import page
+from ecommerce.http.views import APIView
+
+TOKEN = OpenApiParameter("X-Cart-Token", str, OpenApiParameter.HEADER, description="A guest's key to the cart.")
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The ETag of the version seen.")
+IF_MATCH_REQUIRED = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of the version seen."
+)
+
+
+class Carts(APIView):
+    permission_classes = []
+
+    @extend_schema(responses=page(CartSchema), tags=["cart"], summary="My open carts, newest first")
+    def get(self, request: Request) -> Response:
+        customer_id = request.user.id
+        if customer_id is None:
+            raise NotAuthenticated
+        cursor = CursorPage.from_request(request, types=(UUID,))
+        [before] = cursor.after or [None]
+        carts = queries.carts_of(customer_id=customer_id, before=before, limit=cursor.limit + 1)
+        return cursor.respond([cart_body(cart) for cart in carts], key=lambda body: [body["id"]])
+
+    @extend_schema(request=CartInput, responses={201: CartWithTokenSchema}, tags=["cart"], summary="Open a cart")
+    def post(self, request: Request) -> Response:
+        data = checked(CartInput, request)
+        quantities: dict[UUID, int] = {}
+        for line in data.get("lines", []):
+            quantities[line["variant_id"]] = quantities.get(line["variant_id"], 0) + line["quantity"]
+        cart, token = lifecycle.create_cart(caller=caller_of(request), quantities=quantities, now=now())
+        return answer(cart, cart_body(cart, token=token), status=201)
+
+
+class CartDetail(APIView):
+    permission_classes = []
+
+    @extend_schema(
+        parameters=[TOKEN], responses=CartReviewSchema, tags=["cart"], summary="The cart at today's prices and stock"
+    )
+    def get(self, request: Request, cart_id: UUID) -> Response:
+        cart, review = reviews.review_cart(cart_id=cart_id, caller=caller_of(request))
+        return answer(cart, review_body(cart, review))
+
+
+class CartHistory(APIView):
+    permission_classes = []
+
+    @extend_schema(parameters=[TOKEN], responses=page(CartEventSchema), tags=["cart"], summary="What happened to it")
+    def get(self, request: Request, cart_id: UUID) -> Response:
+        cursor = CursorPage.from_request(request, default=50, maximum=200, types=(int,))
+        queries.owned_cart(cart_id=cart_id, caller=caller_of(request))
+        [after] = cursor.after or [0]
+        log = queries.history_of(cart_id=cart_id, after=after, limit=cursor.limit + 1)
+        return cursor.respond([event_body(recorded) for recorded in log], key=lambda body: [body["version"]])
+
+
+class CartLines(APIView):
+    permission_classes = []
+
+    @extend_schema(
+        request=LineInput, parameters=[TOKEN, IF_MATCH], responses=CartSchema, tags=["cart"], summary="Put more into it"
+    )
+    def post(self, request: Request, cart_id: UUID) -> Response:
+        data = checked(LineInput, request)
+        cart = lines.add_line(
+            cart_id=cart_id, caller=caller_of(request), **data, now=now(), precondition=match_if_sent(request)
+        )
+        return answer(cart)
+
+
+class CartLine(APIView):
+    permission_classes = []
+
+    @extend_schema(
+        request=QuantityInput,
+        parameters=[TOKEN, IF_MATCH_REQUIRED],
+        responses=CartSchema,
+        tags=["cart"],
+        summary="Set how many",
+    )
+    def patch(self, request: Request, cart_id: UUID, variant_id: UUID) -> Response:
+        data = checked(QuantityInput, request)
+        cart = lines.change_quantity(
+            cart_id=cart_id,
+            caller=caller_of(request),
+            variant_id=variant_id,
+            quantity=data["quantity"],
+            now=now(),
+            precondition=partial(require_match, request),
+        )
+        return answer(cart)
+
+    @extend_schema(
+        request=None, parameters=[TOKEN, IF_MATCH_REQUIRED], responses=CartSchema, tags=["cart"], summary="Take it out"
+    )
+    def delete(self, request: Request, cart_id: UUID, variant_id: UUID) -> Response:
+        cart = lines.remove_line(
+            cart_id=cart_id,
+            caller=caller_of(request),
+            variant_id=variant_id,
+            now=now(),
+            precondition=partial(require_match, request),
+        )
+        return answer(cart)
+
+
+class CartPriceNotice(APIView):
+    permission_classes = []
+
+    @extend_schema(
+        request=None,
+        parameters=[TOKEN, IF_MATCH_REQUIRED],
+        responses=CartSchema,
+        tags=["cart"],
+        summary="Go on with today's prices",
+    )
+    def post(self, request: Request, cart_id: UUID) -> Response:
+        cart = lines.notice_prices(
+            cart_id=cart_id, caller=caller_of(request), now=now(), precondition=partial(require_match, request)
+        )
+        return answer(cart)
+
+
+class CartCoupon(APIView):
+    permission_classes = []
+
+    @extend_schema(
+        request=CouponInput,
+        parameters=[TOKEN, IF_MATCH],
+        responses=CartReviewSchema,
+        tags=["cart"],
+        summary="Put a coupon on it",
+    )
+    def put(self, request: Request, cart_id: UUID) -> Response:
+        data = checked(CouponInput, request)
+        cart, review = reviews.apply_coupon(
+            cart_id=cart_id,
+            caller=caller_of(request),
+            code=data["code"],
+            now=now(),
+            precondition=match_if_sent(request),
+        )
+        return answer(cart, review_body(cart, review))
+
+    @extend_schema(
+        request=None, parameters=[TOKEN, IF_MATCH], responses=CartReviewSchema, tags=["cart"], summary="Take it off"
+    )
+    def delete(self, request: Request, cart_id: UUID) -> Response:
+        cart, review = reviews.remove_coupon(
+            cart_id=cart_id, caller=caller_of(request), now=now(), precondition=match_if_sent(request)
+        )
+        return answer(cart, review_body(cart, review))
+
+
+class CartContact(APIView):
+    permission_classes = []
+
+    @extend_schema(
+        request=ContactInput,
+        parameters=[TOKEN, IF_MATCH],
+        responses=CartSchema,
+        tags=["cart"],
+        summary="Say where and whether reminders may be sent",
+    )
+    def put(self, request: Request, cart_id: UUID) -> Response:
+        data = checked(ContactInput, request)
+        cart = lifecycle.leave_contact(
+            cart_id=cart_id, caller=caller_of(request), **data, now=now(), precondition=match_if_sent(request)
+        )
+        return answer(cart)
+
+
+class CartClaim(APIView):
+    @extend_schema(
+        request=None,
+        parameters=[TOKEN, IF_MATCH],
+        responses=CartSchema,
+        tags=["cart"],
+        summary="Take a guest's cart along after logging in",
+    )
+    def post(self, request: Request, cart_id: UUID) -> Response:
+        cart = lifecycle.claim_cart(
+            cart_id=cart_id, caller=caller_of(request), now=now(), precondition=match_if_sent(request)
+        )
+        return answer(cart)
+
+
+class CartMerge(APIView):
+    permission_classes = []
+
+    @extend_schema(
+        request=MergeInput,
+        parameters=[TOKEN, IF_MATCH],
+        responses=MergedCartSchema,
+        tags=["cart"],
+        summary="Put another cart's lines into this one",
+    )
+    def post(self, request: Request, cart_id: UUID) -> Response:
+        data = checked(MergeInput, request)
+        cart, merged = merging.merge_carts(
+            cart_id=cart_id,
+            source_id=data["cart_id"],
+            caller=caller_of(request),
+            source_token=data["token"],
+            now=now(),
+            precondition=match_if_sent(request),
+        )
+        return answer(cart, merge_body(cart, merged))
+
+
+class CartRecoveries(APIView):
+    permission_classes = []
+
+    @extend_schema(
+        request=RecoveryInput,
+        responses={201: CartWithTokenSchema},
+        tags=["cart"],
+        summary="Open an abandoned cart on this device, by the link of a reminder",
+    )
+    def post(self, request: Request) -> Response:
+        data = checked(RecoveryInput, request)
+        cart, token = abandonment.recover_cart(link_token=data["token"], now=now())
+        return answer(cart, cart_body(cart, token=token), status=201)
+
+
+def caller_of(request: Request) -> Caller:
+    return Caller(customer_id=request.user.id, token=request.headers.get("X-Cart-Token", ""))
+
+
+def checked(serializer: type[Any], request: Request) -> dict[str, Any]:
+    """Return the body as ``serializer`` wants it.
+
+    Raises:
+        ValidationError: it is not like that.
+    """
+    form = serializer(data=request.data)
+    form.is_valid(raise_exception=True)
+    return dict(form.validated_data)
+
+
+def match_if_sent(request: Request) -> Precondition | None:
+    return partial(require_match, request) if "If-Match" in request.headers else None
+
+
+def answer(cart: Cart, body: dict[str, Any] | None = None, *, status: int = 200) -> Response:
+    headers = {"ETag": etag_of(cart.version), "Cache-Control": "no-store"}
+    if status == 201:
+        headers["Location"] = f"/api/v1/carts/{cart.id}"
+    return Response(body or cart_body(cart), status=status, headers=headers)

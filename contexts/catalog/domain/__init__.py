@@ -1,0 +1,1 @@
+"""Pure rules of catalog: attributes, options, and the reading of import files."""

@@ -1,0 +1,36 @@
+"""What catalog does when orders move on. A reservation carries its order's id."""
+
+from __future__ import annotations
+
+from contexts.catalog.interface import StockLine
+from contexts.catalog.usecases import reservations
+from contexts.catalog.usecases.reviews import remember_purchases
+from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered
+from ecommerce import clock
+from ecommerce.inbox import subscribe
+from ecommerce.messaging.envelope import Envelope
+
+
+@subscribe(OrderConfirmed)
+def commit_reserved_stock(event: OrderConfirmed, envelope: Envelope) -> None:
+    lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in event.lines]
+    reservations.commit_stock(reservation_id=event.order_id, lines=lines, now=clock.now())
+
+
+@subscribe(OrderCancelled)
+def give_stock_back(event: OrderCancelled, envelope: Envelope) -> None:
+    """Release what is held, return what was sold; the reservation itself knows which, whatever the event says."""
+    reservations.cancel_stock(reservation_id=event.order_id, now=clock.now())
+
+
+@subscribe(OrderDelivered)
+def remember_delivered_products(event: OrderDelivered, envelope: Envelope) -> None:
+    """Guests cannot review: they have no account to write it with."""
+    if event.customer_id is None:
+        return
+    remember_purchases(
+        customer_id=event.customer_id,
+        product_ids=event.product_ids,
+        order_id=event.order_id,
+        delivered_at=event.delivered_at,
+    )

@@ -1,0 +1,29 @@
+"""What other contexts ask about variants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from contexts.catalog.queries.sql import fetch
+
+VARIANTS = """
+    SELECT v.id, v.product_id, v.sku, p.name, p.slug, v.options, v.price, v.currency, v.weight_grams,
+           c.ancestor_ids || c.id, greatest(s.on_hand - s.reserved, 0), v.active AND p.status = 'active',
+           (SELECT m.path FROM media m WHERE m.product_id = p.id ORDER BY m.position, m.id LIMIT 1)
+    FROM variants v
+    JOIN products p ON p.id = v.product_id
+    JOIN categories c ON c.id = p.category_id
+    JOIN stock s ON s.variant_id = v.id
+    WHERE v.id = ANY(%s) AND v.deleted_at IS NULL AND p.deleted_at IS NULL
+"""
+
+
+def variants_by_id(ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
+    """Return the variants among ``ids`` that are not removed, in no order: one statement.
+
+    Columns: id, product id, SKU, product name, slug, options as JSON text, price, currency, weight, category ids, free
+    pieces, on sale, path of the first image or None.
+    """
+    return fetch(VARIANTS, [list(ids)])

@@ -1,0 +1,213 @@
+"""Writing what a product file describes, in batches that are transactions of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from contexts.catalog.domain.attributes import Definition, attribute_faults
+from contexts.catalog.domain.imports import DraftProduct, DraftVariant, Rejected
+from contexts.catalog.models import MovementKind, ProductStatus
+from contexts.catalog.queries.sql import execute, fetch
+from contexts.catalog.usecases.imports import sql
+from contexts.catalog.usecases.imports.categories import ensure_categories
+from contexts.catalog.usecases.ledger import Movement, move_stock
+from contexts.catalog.usecases.prices import apply_prices
+from contexts.catalog.usecases.products import definitions
+from contexts.catalog.usecases.read_model import refresh_products
+from ecommerce.ids import new_id
+from ecommerce.money import Money
+from ecommerce.unit_of_work import UnitOfWork, unit_of_work
+
+BATCH = 400
+"""Products per transaction."""
+VARIANT_FIELDS = ("options", "weight_grams", "length_mm", "width_mm", "height_mm", "barcode")
+
+
+@dataclass(kw_only=True)
+class ImportReport:
+    """``accepted`` counts rows of the file; ``products`` and ``variants`` what they became, new or changed."""
+
+    accepted: int = 0
+    products: int = 0
+    variants: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class KnownVariant:
+    id: UUID
+    sku: str
+    product_id: UUID
+    options: str
+    price: Money
+
+
+@dataclass
+class Plan:
+    """What one batch will write."""
+
+    products: dict[str, UUID]
+    drafts: list[DraftProduct] = field(default_factory=list)
+    new: list[dict[str, Any]] = field(default_factory=list)
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    prices: dict[UUID, Money] = field(default_factory=dict)
+    stock: list[Movement] = field(default_factory=list)
+
+
+def import_catalog(
+    *, products: Iterable[DraftProduct | Rejected], actor_id: UUID | None, now: datetime
+) -> ImportReport:
+    """Create or change what ``products`` describe, by handle and SKU, and report the rows that were refused.
+
+    Repeating an import changes nothing more: stock is set for new variants only, and existing ones keep theirs.
+    Each batch commits on its own, so a failure half-way leaves whole products behind.
+    """
+    report = ImportReport()
+    owners: dict[str, str] = {}
+    known = definitions()
+    for batch in _batches(products, report):
+        drafts = [draft for draft in batch if _usable(draft, owners, known, report)]
+        with unit_of_work("catalog") as work:
+            _write(work, drafts, report, actor_id=actor_id, now=now)
+    report.rejected.sort(key=lambda rejected: rejected.line)
+    return report
+
+
+def _batches(products: Iterable[DraftProduct | Rejected], report: ImportReport) -> Iterator[list[DraftProduct]]:
+    """Group the products; rows that could not be read go into the report. A handle comes once per batch."""
+    source = iter(products)
+    while chunk := list(islice(source, BATCH)):
+        report.rejected += [item for item in chunk if isinstance(item, Rejected)]
+        drafts = [item for item in chunk if isinstance(item, DraftProduct)]
+        while drafts:
+            first = {draft.handle: draft for draft in reversed(drafts)}
+            yield [draft for draft in drafts if first[draft.handle] is draft]
+            drafts = [draft for draft in drafts if first[draft.handle] is not draft]
+
+
+def _usable(draft: DraftProduct, owners: dict[str, str], known: list[Definition], report: ImportReport) -> bool:
+    """Drop the variants whose SKU an earlier row has, and refuse a product with wrong attributes."""
+    if faults := dict(attribute_faults(draft.attributes, known)):
+        detail = "; ".join(f"{code}: {fault}" for code, fault in faults.items())
+        report.rejected += [Rejected(line, "invalid_attributes", detail) for line in draft.lines]
+        return False
+    for variant in list(draft.variants):
+        if variant.sku in owners:
+            _refuse(draft, variant, report, "duplicate_sku", f"O SKU {variant.sku} já apareceu no arquivo.")
+        owners.setdefault(variant.sku, draft.handle)
+    return bool(draft.lines)
+
+
+def _write(work: UnitOfWork, drafts: list[DraftProduct], report: ImportReport, *, actor_id: UUID | None,
+           now: datetime) -> None:  # fmt: skip
+    fetch(sql.SERIALIZE)
+    categories = ensure_categories({draft.category for draft in drafts if draft.name})
+    plan = _plan(drafts, report)
+    named = [_product_row(draft, plan, categories) for draft in plan.drafts if draft.name]
+    rows = {
+        sql.UPSERT_PRODUCTS: named,
+        sql.UPSERT_OPTIONS: [row for draft in plan.drafts for row in _option_rows(draft, plan)],
+        sql.UPDATE_VARIANTS: plan.changed,
+        sql.INSERT_VARIANTS: plan.new,
+        sql.UPSERT_MEDIA: [row for draft in plan.drafts for row in _media_rows(draft, plan)],
+    }
+    for statement, values in rows.items():
+        if values:
+            execute(statement, {"rows": orjson.dumps(values, default=str).decode(), "now": now})
+    if plan.stock:
+        move_stock(plan.stock, reason="importação", actor_id=actor_id, now=now)
+    apply_prices(work, plan.prices, actor_id=actor_id, now=now)
+    refresh_products([plan.products[draft.handle] for draft in plan.drafts])
+    report.products += len(plan.drafts)
+    report.variants += len(plan.new) + len(plan.changed)
+    report.accepted += sum(len(draft.lines) for draft in plan.drafts)
+
+
+def _plan(drafts: list[DraftProduct], report: ImportReport) -> Plan:
+    """Lock what exists, and decide for each row whether it is new, a change, or refused."""
+    plan = Plan(dict(fetch(sql.LOCK_PRODUCTS, [[draft.handle for draft in drafts]])))
+    names = {
+        "skus": [variant.sku for draft in drafts for variant in draft.variants],
+        "products": list(plan.products.values()),
+    }
+    known = [KnownVariant(*row[:4], Money(row[4], row[5])) for row in fetch(sql.KNOWN_VARIANTS, names)]
+    by_sku = {variant.sku: variant for variant in known}
+    taken = {(variant.product_id, _key(orjson.loads(variant.options))): variant.sku for variant in known}
+    for draft in drafts:
+        if not draft.name and draft.handle not in plan.products:
+            detail = "A primeira linha de um produto novo precisa do nome."
+            report.rejected += [Rejected(line, "product_without_name", detail) for line in draft.lines]
+            continue
+        product_id = plan.products.setdefault(draft.handle, new_id())
+        for position, variant in enumerate(list(draft.variants)):
+            _plan_variant(plan, draft, variant, product_id, position, by_sku, taken, report)
+        if draft.lines:
+            plan.drafts.append(draft)
+    return plan
+
+
+def _plan_variant(
+    plan: Plan, draft: DraftProduct, variant: DraftVariant, product_id: UUID, position: int,
+    by_sku: dict[str, KnownVariant], taken: dict[tuple[UUID, str], str], report: ImportReport,
+) -> None:  # fmt: skip
+    known = by_sku.get(variant.sku)
+    if known and known.product_id != product_id:
+        _refuse(draft, variant, report, "sku_of_other_product", f"O SKU {variant.sku} é de outro produto.")
+        return
+    key = (product_id, _key(variant.options))
+    if taken.get(key, variant.sku) != variant.sku:
+        _refuse(draft, variant, report, "options_taken", f"O SKU {taken[key]} tem as mesmas opções.")
+        return
+    taken[key] = variant.sku
+    row = {name: getattr(variant, name) for name in VARIANT_FIELDS}
+    row["compare_at_price"] = variant.compare_at_price and str(variant.compare_at_price)
+    if known:
+        plan.changed.append({**row, "id": known.id})
+        if known.price.amount != variant.price:
+            plan.prices[known.id] = Money(variant.price, known.price.currency)
+        return
+    row |= {"id": new_id(), "product_id": product_id, "sku": variant.sku, "price": str(variant.price)}
+    plan.new.append({**row, "position": position})
+    if variant.stock:
+        plan.stock.append(Movement(variant_id=row["id"], kind=MovementKind.RECEIVE, quantity=variant.stock))
+
+
+def _refuse(draft: DraftProduct, variant: DraftVariant, report: ImportReport, code: str, detail: str) -> None:
+    draft.variants.remove(variant)
+    draft.lines.remove(variant.line)
+    report.rejected.append(Rejected(variant.line, code, detail))
+
+
+def _key(options: dict[str, str]) -> str:
+    return orjson.dumps(options, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _product_row(draft: DraftProduct, plan: Plan, categories: dict[tuple[str, ...], UUID]) -> dict[str, Any]:
+    row = asdict(draft)
+    wanted = ("name", "description", "brand", "attributes", "seo_title", "seo_description")
+    return {
+        **{name: row[name] for name in wanted},
+        "id": plan.products[draft.handle],
+        "slug": draft.handle,
+        "category_id": categories[draft.category],
+        "status": ProductStatus.ACTIVE if draft.on_sale else ProductStatus.DRAFT,
+    }
+
+
+def _option_rows(draft: DraftProduct, plan: Plan) -> Iterator[dict[str, Any]]:
+    for position, (name, values) in enumerate(draft.options.items()):
+        product_id = plan.products[draft.handle]
+        yield {"id": new_id(), "product_id": product_id, "name": name, "values": values, "position": position}
+
+
+def _media_rows(draft: DraftProduct, plan: Plan) -> Iterator[dict[str, Any]]:
+    for position, (path, alt) in enumerate(draft.images.items()):
+        product_id = plan.products[draft.handle]
+        yield {"id": new_id(), "product_id": product_id, "path": path, "alt": alt, "position": position}

@@ -1,0 +1,73 @@
+"""The statements of an import. Each takes all rows of a batch as one JSON array."""
+
+SERIALIZE = "SELECT pg_advisory_xact_lock(hashtext('catalog import'))"
+"""One batch at a time: two imports of the same new products would otherwise each believe to be first."""
+
+LOCK_PRODUCTS = """
+    SELECT slug, id FROM products WHERE slug = ANY(%s) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE
+"""
+KNOWN_VARIANTS = """
+    SELECT v.id, v.sku, v.product_id, v.options, v.price, v.currency FROM variants v
+    WHERE v.deleted_at IS NULL AND (v.sku = ANY(%(skus)s) OR v.product_id = ANY(%(products)s))
+    ORDER BY v.id FOR NO KEY UPDATE
+"""
+UPSERT_PRODUCTS = """
+    INSERT INTO products AS old (id, slug, name, description, brand, category_id, attributes, seo_title,
+                                 seo_description, status, version, created_at)
+    SELECT id, slug, name, description, brand, category_id, attributes, seo_title, seo_description, status, 1, %(now)s
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+        id uuid, slug text, name text, description text, brand text, category_id uuid, attributes jsonb,
+        seo_title text, seo_description text, status text
+    )
+    ON CONFLICT (slug) WHERE deleted_at IS NULL DO UPDATE SET
+        name = excluded.name, description = excluded.description, brand = excluded.brand,
+        category_id = excluded.category_id, attributes = old.attributes || excluded.attributes,
+        seo_title = excluded.seo_title, seo_description = excluded.seo_description, status = excluded.status,
+        version = old.version + 1
+    WHERE (old.name, old.description, old.brand, old.category_id, old.attributes, old.seo_title, old.seo_description,
+           old.status)
+        IS DISTINCT FROM
+          (excluded.name, excluded.description, excluded.brand, excluded.category_id,
+           old.attributes || excluded.attributes, excluded.seo_title, excluded.seo_description, excluded.status)
+"""
+UPSERT_OPTIONS = """
+    INSERT INTO product_options AS old (id, product_id, name, values, position)
+    SELECT id, product_id, name, values, position FROM jsonb_to_recordset(%(rows)s::jsonb)
+        AS r (id uuid, product_id uuid, name text, values varchar[], position int)
+    ON CONFLICT (product_id, name) DO UPDATE SET values = old.values || ARRAY(
+        SELECT n.value FROM unnest(excluded.values) WITH ORDINALITY AS n (value, place)
+        WHERE n.value <> ALL(old.values) ORDER BY n.place
+    )
+"""
+UPDATE_VARIANTS = """
+    UPDATE variants v SET options = r.options, compare_at_price = r.compare_at_price, weight_grams = r.weight_grams,
+           length_mm = r.length_mm, width_mm = r.width_mm, height_mm = r.height_mm, barcode = r.barcode, active = true
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+        id uuid, options jsonb, compare_at_price numeric, weight_grams int, length_mm int, width_mm int,
+        height_mm int, barcode text
+    )
+    WHERE v.id = r.id
+      AND (v.options, v.compare_at_price, v.weight_grams, v.length_mm, v.width_mm, v.height_mm, v.barcode, v.active)
+          IS DISTINCT FROM
+          (r.options, r.compare_at_price, r.weight_grams, r.length_mm, r.width_mm, r.height_mm, r.barcode, true)
+"""
+INSERT_VARIANTS = """
+    WITH made AS (
+        INSERT INTO variants (id, product_id, sku, options, price, compare_at_price, currency, weight_grams, length_mm,
+                              width_mm, height_mm, barcode, position, active, version, created_at)
+        SELECT id, product_id, sku, options, price, compare_at_price, 'BRL', weight_grams, length_mm, width_mm,
+               height_mm, barcode, position, true, 1, %(now)s
+        FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+            id uuid, product_id uuid, sku text, options jsonb, price numeric, compare_at_price numeric,
+            weight_grams int, length_mm int, width_mm int, height_mm int, barcode text, position int
+        )
+        RETURNING id
+    )
+    INSERT INTO stock (variant_id, on_hand, reserved) SELECT id, 0, 0 FROM made
+"""
+UPSERT_MEDIA = """
+    INSERT INTO media (id, product_id, path, alt, position)
+    SELECT id, product_id, path, alt, position FROM jsonb_to_recordset(%(rows)s::jsonb)
+        AS r (id uuid, product_id uuid, path text, alt text, position int)
+    ON CONFLICT (product_id, path) DO UPDATE SET alt = excluded.alt, position = excluded.position
+"""

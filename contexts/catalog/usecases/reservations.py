@@ -1,0 +1,272 @@
+"""Reserving stock: held → committed → returned, or held → released. Safe under any number of parallel callers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NoReturn
+from uuid import UUID
+
+from contexts.catalog.interface import OutOfStock, ReservationClosed, StockLine, VariantUnavailable
+from contexts.catalog.models import MovementKind, ReservationStatus
+from contexts.catalog.queries.sql import execute, fetch, fetch_one
+from contexts.catalog.usecases.ledger import Change, Movement, StockTooLow, move_stock, show_changes
+from ecommerce.errors import Invalid
+from ecommerce.ids import new_id
+from ecommerce.unit_of_work import UnitOfWork, unit_of_work
+
+RESERVE = """
+WITH asked AS (
+    SELECT * FROM unnest(%(variants)s::uuid[], %(quantities)s::int[], %(line_ids)s::uuid[], %(movement_ids)s::uuid[])
+        AS a (variant_id, quantity, line_id, movement_id)
+),
+locked AS (
+    SELECT s.variant_id, v.product_id, s.on_hand - s.reserved AS available,
+           v.active AND v.deleted_at IS NULL AND p.status = 'active' AND p.deleted_at IS NULL AS on_sale
+    FROM stock s
+    JOIN variants v ON v.id = s.variant_id
+    JOIN products p ON p.id = v.product_id
+    WHERE s.variant_id = ANY(%(variants)s) AND NOT EXISTS (SELECT FROM stock_reservations WHERE id = %(reservation)s)
+    ORDER BY s.variant_id
+    FOR NO KEY UPDATE OF s
+),
+verdict AS (
+    SELECT a.*, l.product_id, coalesce(l.on_sale, false) AS on_sale, coalesce(l.available, 0) AS available,
+           coalesce(l.on_sale AND l.available >= a.quantity, false) AS granted
+    FROM asked a LEFT JOIN locked l ON l.variant_id = a.variant_id
+),
+reservation AS (
+    INSERT INTO stock_reservations (id, status, expires_at, created_at)
+    SELECT %(reservation)s, 'held', %(expires_at)s, %(now)s WHERE (SELECT bool_and(granted) FROM verdict)
+    ON CONFLICT (id) DO NOTHING RETURNING id
+),
+taken AS (
+    UPDATE stock s SET reserved = s.reserved + a.quantity FROM verdict a, reservation r
+    WHERE s.variant_id = a.variant_id
+),
+lines AS (
+    INSERT INTO stock_reservation_lines (id, reservation_id, variant_id, quantity)
+    SELECT a.line_id, r.id, a.variant_id, a.quantity FROM verdict a, reservation r
+),
+noted AS (
+    INSERT INTO stock_movements (id, variant_id, kind, quantity, reservation_id, reason, at)
+    SELECT a.movement_id, a.variant_id, 'reserve', a.quantity, r.id, '', %(now)s FROM verdict a, reservation r
+)
+SELECT variant_id, product_id, quantity, available, on_sale, EXISTS (SELECT FROM reservation) FROM verdict
+"""
+"""All or nothing, rows locked in the order of variant ids; a known reservation locks nothing."""
+
+STATUS = "SELECT status FROM stock_reservations WHERE id = %s"
+LOCK = """
+    SELECT r.status, l.variant_id, l.quantity
+    FROM stock_reservations r LEFT JOIN stock_reservation_lines l ON l.reservation_id = r.id
+    WHERE r.id = %s FOR NO KEY UPDATE OF r
+"""
+TOMBSTONE = """
+    INSERT INTO stock_reservations (id, status, expires_at, created_at, closed_at)
+    VALUES (%(id)s, 'released', %(now)s, %(now)s, %(now)s) ON CONFLICT (id) DO NOTHING
+"""
+EXPIRED = """
+    WITH due AS (
+        SELECT id FROM stock_reservations WHERE status = 'held' AND expires_at <= %(now)s
+        ORDER BY expires_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+    )
+    SELECT d.id, l.variant_id, l.quantity FROM due d JOIN stock_reservation_lines l ON l.reservation_id = d.id
+"""
+ADD_LINES = """
+    INSERT INTO stock_reservation_lines (id, reservation_id, variant_id, quantity)
+    SELECT * FROM unnest(%(ids)s::uuid[], %(reservations)s::uuid[], %(variants)s::uuid[], %(quantities)s::int[])
+    ON CONFLICT (reservation_id, variant_id) DO NOTHING
+"""
+
+
+class NothingToReserve(Invalid):
+    """A reservation needs lines, each with one piece or more."""
+
+    code = "nothing_to_reserve"
+
+
+def reserve_stock(*, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime, now: datetime) -> None:
+    """Hold all ``lines`` for ``reservation_id`` or nothing. One statement, and two more when a variant sells out.
+
+    Idempotent by ``reservation_id``.
+
+    Raises:
+        VariantUnavailable: a variant is unknown or not on sale.
+        OutOfStock: fewer free pieces than asked.
+        ReservationClosed: the reservation was released before.
+        NothingToReserve: no lines, or a line without pieces.
+    """
+    if not lines or any(line.quantity < 1 for line in lines):
+        raise NothingToReserve("Informe ao menos uma peça de cada item.")
+    wanted = _pieces([(line.variant_id, line.quantity) for line in lines])
+    parameters = {
+        "reservation": reservation_id,
+        "variants": list(wanted),
+        "quantities": list(wanted.values()),
+        "line_ids": [new_id() for _ in wanted],
+        "movement_ids": [new_id() for _ in wanted],
+        "expires_at": expires_at,
+        "now": now,
+    }
+    with unit_of_work("catalog") as work:
+        rows = fetch(RESERVE, parameters)
+        if not all(reserved for *_, reserved in rows):
+            _accept_repeated(reservation_id, rows)
+            return
+        changes = [Change(variant, product, free, free - asked) for variant, product, asked, free, *_ in rows]
+        show_changes(work, changes, now=now)
+
+
+def release_stock(*, reservation_id: UUID, now: datetime, reason: str = "") -> None:
+    """Give back what a reservation still holds. Idempotent.
+
+    An unknown reservation is remembered as released, so that a late reserve of the same id is refused.
+    """
+    with unit_of_work("catalog") as work:
+        status, pieces = _lock(reservation_id)
+        if status is None:
+            if execute(TOMBSTONE, {"id": reservation_id, "now": now}):
+                return
+            status, pieces = _lock(reservation_id)
+        if status == ReservationStatus.HELD:
+            _settle(work, reservation_id, pieces, MovementKind.RELEASE, ReservationStatus.RELEASED, now, reason)
+
+
+def commit_stock(*, reservation_id: UUID, lines: Sequence[StockLine], now: datetime) -> None:
+    """Turn a reservation into a sale: the order is paid. Idempotent.
+
+    If the hold had lapsed before the money came, ``lines`` are taken from what is free now.
+
+    Raises:
+        OutOfStock: the hold had lapsed and the pieces are gone; a person has to decide.
+    """
+    with unit_of_work("catalog") as work:
+        status, pieces = _lock(reservation_id)
+        if status == ReservationStatus.HELD:
+            _settle(work, reservation_id, pieces, MovementKind.SELL, ReservationStatus.COMMITTED, now)
+        elif status in (None, ReservationStatus.RELEASED):
+            _sell_unreserved(work, reservation_id, lines, now=now)
+
+
+def cancel_stock(*, reservation_id: UUID, now: datetime) -> None:
+    """Undo whatever a reservation came to: a held one is released, a sold one is put back on the shelf. Idempotent."""
+    with unit_of_work("catalog") as work:
+        status, pieces = _lock(reservation_id)
+        if status == ReservationStatus.HELD:
+            _settle(work, reservation_id, pieces, MovementKind.RELEASE, ReservationStatus.RELEASED, now)
+        elif status == ReservationStatus.COMMITTED:
+            _settle(work, reservation_id, pieces, MovementKind.RETURN, ReservationStatus.RETURNED, now)
+        elif status is None:
+            execute(TOMBSTONE, {"id": reservation_id, "now": now})
+
+
+def release_expired_reservations(*, now: datetime, limit: int = 200) -> int:
+    """Release up to ``limit`` reservations whose time is over, in one transaction; return how many.
+
+    Reservations that somebody else is working on are skipped.
+    """
+    with unit_of_work("catalog") as work:
+        rows = fetch(EXPIRED, {"now": now, "limit": limit})
+        if not rows:
+            return 0
+        reservations = list({row[0] for row in rows})
+        changes = move_stock(
+            [
+                Movement(variant_id=variant, kind=MovementKind.RELEASE, quantity=quantity, reservation_id=reservation)
+                for reservation, variant, quantity in rows
+            ],
+            now=now,
+            reason="expirada",
+            close=reservations,
+            close_as=ReservationStatus.RELEASED,
+        )
+        show_changes(work, changes, now=now)
+    return len(reservations)
+
+
+def _pieces(lines: Sequence[tuple[UUID, int]]) -> Counter[UUID]:
+    """Add up the pieces of each variant, in the order of their ids."""
+    wanted: Counter[UUID] = Counter()
+    for variant_id, quantity in sorted(lines):
+        wanted[variant_id] += quantity
+    return wanted
+
+
+def _lock(reservation_id: UUID) -> tuple[str | None, Counter[UUID]]:
+    """Lock a reservation; return its status, None if it is unknown, and its pieces."""
+    rows = fetch(LOCK, [reservation_id])
+    pieces = _pieces([(variant, quantity) for _, variant, quantity in rows if variant])
+    return rows[0][0] if rows else None, pieces
+
+
+def _settle(
+    work: UnitOfWork,
+    reservation_id: UUID,
+    pieces: Counter[UUID],
+    kind: MovementKind,
+    status: ReservationStatus,
+    now: datetime,
+    reason: str = "",
+) -> None:
+    movements = [
+        Movement(variant_id=variant_id, kind=kind, quantity=quantity, reservation_id=reservation_id)
+        for variant_id, quantity in pieces.items()
+    ]
+    changes = move_stock(movements, now=now, reason=reason, close=[reservation_id], close_as=status)
+    show_changes(work, changes, now=now)
+
+
+def _sell_unreserved(work: UnitOfWork, reservation_id: UUID, lines: Sequence[StockLine], *, now: datetime) -> None:
+    """Reserve and sell at once what a lapsed or unknown reservation should have held."""
+    execute(TOMBSTONE, {"id": reservation_id, "now": now})
+    pieces = _pieces([(line.variant_id, line.quantity) for line in lines])
+    parameters = {
+        "ids": [new_id() for _ in pieces],
+        "reservations": [reservation_id] * len(pieces),
+        "variants": list(pieces),
+        "quantities": list(pieces.values()),
+    }
+    execute(ADD_LINES, parameters)
+    movements = [
+        Movement(variant_id=variant_id, kind=kind, quantity=quantity, reservation_id=reservation_id)
+        for variant_id, quantity in pieces.items()
+        for kind in (MovementKind.RESERVE, MovementKind.SELL)
+    ]
+    try:
+        changes = move_stock(
+            movements, now=now, reason="reserva vencida", close=[reservation_id], close_as=ReservationStatus.COMMITTED
+        )
+    except StockTooLow as error:
+        raise OutOfStock("A reserva venceu antes do pagamento e as peças foram vendidas.") from error
+    show_changes(work, changes, now=now)
+
+
+def _accept_repeated(reservation_id: UUID, rows: Sequence[tuple[object, ...]]) -> None:
+    """Return if the reservation stands already, else say why it was refused.
+
+    Raises:
+        ReservationClosed, VariantUnavailable, OutOfStock
+    """
+    known = fetch_one(STATUS, [reservation_id])
+    if known is None:
+        _refuse(rows)
+    if known[0] in (ReservationStatus.RELEASED, ReservationStatus.RETURNED):
+        raise ReservationClosed("Esta reserva já foi encerrada.", reservation_id=str(reservation_id))
+
+
+def _refuse(rows: Sequence[tuple[object, ...]]) -> NoReturn:
+    """Say what is missing.
+
+    Raises:
+        VariantUnavailable, OutOfStock
+    """
+    if unknown := [str(variant) for variant, _, _, _, on_sale, _ in rows if not on_sale]:
+        raise VariantUnavailable("Há itens que não estão à venda.", variant_ids=unknown)
+    shortages = [
+        {"variant_id": str(variant), "requested": asked, "available": free}
+        for variant, _, asked, free, *_ in rows
+        if free < asked  # type: ignore[operator]
+    ]
+    raise OutOfStock("Não há peças suficientes em estoque.", shortages=shortages)

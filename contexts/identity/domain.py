@@ -1,0 +1,97 @@
+"""Brazilian documents and addresses, and the rule that a card number never enters the system."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+STATES = (
+    "AC AL AP AM BA CE DF ES GO MA MT MS MG PA PB PR PE PI RJ RN RS RO RR SC SP SE TO".split()  # noqa: SIM905
+)
+"""The 27 federative units."""
+
+CEP = re.compile(r"[0-9]{8}")
+IBGE_CODE = re.compile(r"[0-9]{7}")
+
+_CPF = re.compile(r"[0-9]{11}")
+_CNPJ = re.compile(r"[0-9A-Z]{12}[0-9]{2}")
+_CNPJ_WEIGHTS = (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
+
+_UUID = re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
+_CARD_NUMBER = re.compile(r"(?<![0-9A-Za-z])[2-6](?:[ .-]?[0-9]){12,18}(?![0-9A-Za-z])")
+
+
+def normalized_tax_id(text: str) -> str:
+    """Return a CPF or CNPJ without punctuation, letters in upper case. It is not checked."""
+    return re.sub(r"[\s./-]", "", text).upper()
+
+
+def is_tax_id(text: str) -> bool:
+    """Tell whether ``text``, already normalized, is a CPF or a CNPJ with right check digits."""
+    return is_cpf(text) or is_cnpj(text)
+
+
+def is_cpf(text: str) -> bool:
+    """Tell whether ``text`` is a CPF: eleven digits, the last two by modulo 11. Repeated digits are refused."""
+    if not _CPF.fullmatch(text) or len(set(text)) == 1:
+        return False
+    values = [int(digit) for digit in text]
+    return all(
+        values[size] == _check_digit(values[:size], tuple(range(size + 1, 1, -1)))
+        for size in (9, 10)
+    )
+
+
+def is_cnpj(text: str) -> bool:
+    """Tell whether ``text`` is a CNPJ, numeric or alphanumeric.
+
+    Twelve of ``[0-9A-Z]`` and two check digits by modulo 11 on ASCII code minus 48 (Receita Federal, Instrução
+    Normativa 2.229/2024).
+    """
+    if not _CNPJ.fullmatch(text) or len(set(text)) == 1:
+        return False
+    values = [ord(character) - 48 for character in text]
+    return all(values[size] == _check_digit(values[:size], _CNPJ_WEIGHTS[-size:]) for size in (12, 13))
+
+
+def _check_digit(values: list[int], weights: tuple[int, ...]) -> int:
+    rest = sum(value * weight for value, weight in zip(values, weights, strict=True)) % 11
+    return 0 if rest < 2 else 11 - rest
+
+
+def masked_tax_id(text: str) -> str:
+    """Return a CPF or CNPJ for display to others: only the middle is legible."""
+    if len(text) == 11:
+        return f"***.{text[3:6]}.{text[6:9]}-**"
+    if len(text) == 14:
+        return f"**.***.{text[5:8]}/{text[8:12]}-**"
+    return ""
+
+
+def holds_card_number(value: Any) -> bool:
+    """Tell whether a card number stands anywhere in ``value``: a string, a number, or JSON nested to any depth.
+
+    A card number is 13 to 19 digits, in groups or not, that begin like a card's issuer and pass the Luhn check. UUIDs
+    are let through.
+    """
+    return any(
+        _passes_luhn(re.sub(r"[^0-9]", "", match.group()))
+        for text in _texts(value)
+        for match in _CARD_NUMBER.finditer(_UUID.sub(" ", text).replace("_", " "))
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield str(key)
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    else:
+        yield str(value)
+
+
+def _passes_luhn(digits: str) -> bool:
+    doubled = [int(digit) * (1 + index % 2) for index, digit in enumerate(reversed(digits))]
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

@@ -1,0 +1,147 @@
+"""A customer's own data: profile, addresses, saved cards, devices. Somebody else's is not found."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from contexts.identity import queries, usecases
+from contexts.identity.interface import AddressNotFound
+from contexts.identity.serializers import (
+    AddressSchema,
+    AddressSerializer,
+    ProfileChangeSerializer,
+    ProfileSchema,
+    SavedCardSchema,
+    SavedCardSerializer,
+    SessionSchema,
+)
+from contexts.identity.views.tokens import session_key_of
+from ecommerce.clock import now
+from ecommerce.http.views import APIView
+
+
+class ProfileView(APIView):
+    @extend_schema(summary="Meu perfil", responses=ProfileSchema, tags=["identity"])
+    def get(self, request: Request) -> Response:
+        row = queries.profile(request.user.id)
+        if row is None:
+            raise usecases.UserNotFound("Conta não encontrada.")
+        return Response(row)
+
+    @extend_schema(
+        summary="Alterar meu perfil", request=ProfileChangeSerializer, responses=ProfileSchema, tags=["identity"]
+    )
+    def patch(self, request: Request) -> Response:
+        serializer = ProfileChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        usecases.change_profile(user_id=request.user.id, changes=serializer.validated_data, now=now())
+        return Response(queries.profile(request.user.id))
+
+
+class AddressesView(APIView):
+    @extend_schema(summary="Meus endereços", responses=AddressSchema(many=True), tags=["identity"])
+    def get(self, request: Request) -> Response:
+        return Response(queries.addresses(request.user.id))
+
+    @extend_schema(
+        summary="Adicionar endereço", request=AddressSerializer, responses={201: AddressSchema}, tags=["identity"]
+    )
+    def post(self, request: Request) -> Response:
+        serializer = AddressSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = dict(serializer.validated_data)
+        default = fields.pop("is_default", False)
+        address = usecases.add_address(user_id=request.user.id, fields=fields, default=default)
+        return Response(queries.address(request.user.id, address.id), status=status.HTTP_201_CREATED)
+
+
+class AddressView(APIView):
+    @extend_schema(summary="Um endereço", responses=AddressSchema, tags=["identity"])
+    def get(self, request: Request, address_id: UUID) -> Response:
+        row = queries.address(request.user.id, address_id)
+        if row is None:
+            raise AddressNotFound("Endereço não encontrado.")
+        return Response(row)
+
+    @extend_schema(summary="Alterar endereço", request=AddressSerializer, responses=AddressSchema, tags=["identity"])
+    def patch(self, request: Request, address_id: UUID) -> Response:
+        serializer = AddressSerializer(data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        changes = dict(serializer.validated_data)
+        default = changes.pop("is_default", False)
+        usecases.change_address(user_id=request.user.id, address_id=address_id, changes=changes, default=default)
+        return Response(queries.address(request.user.id, address_id))
+
+    @extend_schema(summary="Remover endereço", responses={204: None}, tags=["identity"])
+    def delete(self, request: Request, address_id: UUID) -> Response:
+        usecases.remove_address(user_id=request.user.id, address_id=address_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class CardsView(APIView):
+    @extend_schema(summary="Meus cartões", responses=SavedCardSchema(many=True), tags=["identity"])
+    def get(self, request: Request) -> Response:
+        return Response(queries.cards(request.user.id))
+
+    @extend_schema(
+        summary="Guardar cartão",
+        description="Recebe o token do provedor de pagamento. Um número de cartão em qualquer campo é recusado.",
+        request=SavedCardSerializer,
+        responses={201: SavedCardSchema},
+        tags=["identity"],
+    )
+    def post(self, request: Request) -> Response:
+        serializer = SavedCardSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = dict(serializer.validated_data)
+        default = fields.pop("is_default", False)
+        card = usecases.save_card(user_id=request.user.id, now=now(), default=default, **fields)
+        return Response(queries.card(request.user.id, card.id), status=status.HTTP_201_CREATED)
+
+
+class CardView(APIView):
+    @extend_schema(summary="Esquecer cartão", responses={204: None}, tags=["identity"])
+    def delete(self, request: Request, card_id: UUID) -> Response:
+        usecases.remove_card(user_id=request.user.id, card_id=card_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class DefaultCardView(APIView):
+    @extend_schema(summary="Tornar cartão principal", request=None, responses=SavedCardSchema, tags=["identity"])
+    def post(self, request: Request, card_id: UUID) -> Response:
+        usecases.make_card_default(user_id=request.user.id, card_id=card_id)
+        return Response(queries.card(request.user.id, card_id))
+
+
+class SessionsView(APIView):
+    @extend_schema(summary="Meus dispositivos", responses=SessionSchema(many=True), tags=["identity"])
+    def get(self, request: Request) -> Response:
+        current = session_key_of(request.auth)
+        return Response(
+            [
+                {
+                    "id": row["id"],
+                    "ip": row["ip"],
+                    "user_agent": row["user_agent"],
+                    "created_at": row["created_at"],
+                    "expires_at": row["expire_date"],
+                    "is_current": row["session_key"] == current,
+                }
+                for row in queries.sessions(request.user.id, now=now())
+            ]
+        )
+
+
+class SessionView(APIView):
+    @extend_schema(
+        summary="Encerrar um dispositivo",
+        description="Seus tokens de atualização deixam de valer na hora; o de acesso, em poucos minutos.",
+        responses={204: None},
+        tags=["identity"],
+    )
+    def delete(self, request: Request, session_id: UUID) -> Response:
+        usecases.end_session(user_id=request.user.id, session_id=session_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,1 @@
+"""Notification publishes nothing yet: messages end here."""

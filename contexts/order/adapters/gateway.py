@@ -1,0 +1,160 @@
+"""What order expects of every payment gateway, in its own words."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from ecommerce.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from ecommerce.money import Money
+
+ChargeStatus = Literal[
+    "authorized", "captured", "pending", "declined", "requires_action", "voided", "expired", "refunded"
+]
+
+
+class UnknownGateway(NotFound):
+    code = "unknown_gateway"
+
+
+class GatewayUnavailable(Unavailable):
+    """The gateway could not be reached, or does not let us in: this call surely did nothing."""
+
+    code = "gateway_unavailable"
+
+
+class GatewayRefused(Conflict):
+    """The gateway understood and refused: this call did nothing. ``gateway_code`` says why, in its own words."""
+
+    code = "gateway_refused"
+
+
+class OutcomeUnknown(Exception):
+    """The request went out and no usable answer came back. Ask with ``find`` before doing anything else."""
+
+
+class WebhookSignatureInvalid(Forbidden):
+    code = "webhook_signature_invalid"
+
+
+class WebhookMalformed(Invalid):
+    """The signature is right, the content is not what this gateway sends."""
+
+    code = "webhook_malformed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    card: bool = False
+    debit_card: bool = False
+    pix: bool = False
+    boleto: bool = False
+    voucher: bool = False
+    partial_capture: bool = False
+    partial_refund: bool = False
+    webhooks: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargeRequest:
+    """One charge. ``attempt_id`` is its idempotency key and its reference at the gateway."""
+
+    attempt_id: UUID
+    method: str
+    amount: Money
+    installments: int = 1
+    token: str = ""
+    """The gateway's token of a card."""
+    voucher_code: str = ""
+    due_at: datetime | None = None
+    """The day printed on a boleto; without it ``expires_at`` is."""
+    expires_at: datetime | None = None
+    """When a Pix lapses."""
+    payer_name: str = ""
+    payer_tax_id: str = ""
+    webhook_url: str = ""
+    return_url: str = ""
+    """Where the customer's browser goes after an authentication at the bank."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargeResult:
+    """How a charge stands. ``gateway_id`` is empty when the gateway refused to open one (a token it does not know)."""
+
+    gateway_id: str
+    status: ChargeStatus
+    captured: Money
+    refunded: Money
+    decline_code: str = ""
+    client_data: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookEvent:
+    """A hint that a charge changed. Duplicates, late and reordered ones are normal: the truth is what ``fetch`` says."""
+
+    id: str
+    type: str
+    gateway_id: str
+    attempt_id: UUID | None
+
+
+class PaymentGateway(ABC):
+    """Every method does one request; call it with no transaction open."""
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    @abstractmethod
+    def charge(self, request: ChargeRequest) -> ChargeResult:
+        """Charge at most once per ``attempt_id``; repeating a request returns the first result. A decline is a result.
+
+        Raises:
+            GatewayUnavailable, OutcomeUnknown
+        """
+
+    @abstractmethod
+    def find(self, attempt_id: UUID) -> ChargeResult | None:
+        """Return the charge made under an attempt, if the gateway has one by now.
+
+        Raises:
+            OutcomeUnknown: also when the gateway cannot be reached, for nothing was learnt.
+        """
+
+    @abstractmethod
+    def fetch(self, gateway_id: str) -> ChargeResult:
+        """Return how a charge stands now.
+
+        Raises:
+            GatewayRefused: the gateway knows no such charge.
+            OutcomeUnknown: as for ``find``.
+        """
+
+    @abstractmethod
+    def refund(self, gateway_id: str, refund_id: UUID, amount: Money, reason: str) -> ChargeResult:
+        """Give back a part or all of what was captured, at most once per ``refund_id``; repeating it is safe.
+
+        Raises:
+            GatewayRefused: more than is left of it, for example.
+            GatewayUnavailable, OutcomeUnknown
+        """
+
+    @abstractmethod
+    def void(self, gateway_id: str) -> ChargeResult:
+        """Let an authorization or an unpaid charge go. Repeating it is safe.
+
+        Raises:
+            GatewayRefused: money was captured meanwhile; fetch, then refund.
+            GatewayUnavailable, OutcomeUnknown
+        """
+
+    @abstractmethod
+    def parse_webhook(self, headers: Mapping[str, str], raw_body: bytes, now: datetime) -> WebhookEvent:
+        """Return what a webhook tells, once its signature over the raw body is verified.
+
+        Raises:
+            WebhookSignatureInvalid: a wrong, missing or old signature (5 minutes either way), or no secret is set.
+            WebhookMalformed
+        """

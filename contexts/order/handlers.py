@@ -1,0 +1,30 @@
+"""Reactions of orders to events."""
+
+from contexts.identity.events import UserEmailVerified
+from contexts.identity.interface import IdentityInterface
+from contexts.order.events import OrderCancelled, OrderConfirmed
+from contexts.order.usecases.learn import book_cancellation, book_sale, claim_guest_orders
+from ecommerce.calls import connect
+from ecommerce.inbox import subscribe
+from ecommerce.messaging.envelope import Envelope
+
+identity = connect(IdentityInterface)
+
+
+@subscribe(UserEmailVerified)
+def give_guest_orders_to_customer(event: UserEmailVerified, envelope: Envelope) -> None:
+    for customer in identity.get_customers(ids=[event.user_id]):
+        if customer.email_verified:
+            claim_guest_orders(customer_id=customer.id, email=customer.email)
+
+
+@subscribe(OrderConfirmed)
+def book_confirmed_order(event: OrderConfirmed, envelope: Envelope) -> None:
+    pieces = sum(line.quantity for line in event.lines)
+    book_sale(confirmed_at=event.confirmed_at, pieces=pieces, revenue=event.total.amount)
+
+
+@subscribe(OrderCancelled)
+def book_cancelled_order(event: OrderCancelled, envelope: Envelope) -> None:
+    if event.was_confirmed:
+        book_cancellation(cancelled_at=envelope.time)

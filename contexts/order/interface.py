@@ -1,0 +1,59 @@
+"""What other contexts may ask of order."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ecommerce.errors import NotFound
+from ecommerce.money import Money
+
+
+class OrderNotFound(NotFound):
+    code = "order_not_found"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderLine:
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Money
+    total: Money
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentInstruction:
+    """How an open payment is to be paid: ``client_data`` holds a boleto line, a Pix code or nothing."""
+
+    method: str
+    amount: Money
+    status: str
+    client_data: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """An order as its buyer should see it in a message."""
+
+    id: UUID
+    number: str
+    status: str
+    customer_id: UUID | None
+    email: str
+    recipient: str
+    locale: str
+    placed_at: datetime
+    lines: list[OrderLine]
+    shipping: Money
+    discount: Money
+    total: Money
+    payments: list[PaymentInstruction]
+    tracking_codes: list[str]
+
+
+class OrderInterface(ABC):
+    @abstractmethod
+    def get_orders(self, *, ids: Sequence[UUID]) -> list[Order]:
+        """Return the orders among at most 50 ``ids``, in no order; unknown ids are left out."""

@@ -1,0 +1,81 @@
+"""Bounded reads of orders, for views and the provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import Q, QuerySet
+
+from contexts.order.models import DailySales, Order
+from ecommerce.money import Money
+
+SHIPPING = """
+    SELECT DISTINCT ON (m.code) m.code, m.name, m.carrier, m.delivery_days, r.price, r.currency
+    FROM shipping_methods m JOIN shipping_rates r ON r.method_id = m.id
+    WHERE m.active AND r.max_weight_grams >= %s AND r.state IN (%s, '')
+    ORDER BY m.code, r.state DESC, r.max_weight_grams
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShippingOption:
+    """One way to send a certain weight to a certain state, with its price."""
+
+    code: str
+    name: str
+    carrier: str
+    delivery_days: int
+    price: Money
+
+
+def shipping_options(*, state: str, weight_grams: int) -> list[ShippingOption]:
+    """Return how ``weight_grams`` can be sent to ``state`` (UF), by code. A rate of the state itself goes first."""
+    with connections["order"].cursor() as cursor:
+        cursor.execute(SHIPPING, [weight_grams, state])
+        return [
+            ShippingOption(code=code, name=name, carrier=carrier, delivery_days=days, price=Money(price, currency))
+            for code, name, carrier, days, price, currency in cursor.fetchall()
+        ]
+
+
+def orders_of(customer_id: UUID, *, limit: int, after: Sequence[Any] | None) -> list[dict[str, Any]]:
+    """Return one customer's orders, newest first: one more than ``limit`` if there are more. One statement."""
+    rows = Order.objects.using("order").filter(customer_id=customer_id)
+    return list(_page(rows, limit, after))
+
+
+def orders_matching(
+    *, status: str | None, email: str | None, limit: int, after: Sequence[Any] | None
+) -> list[dict[str, Any]]:
+    """Return the orders that staff looks for, newest first: one more than ``limit`` if there are more."""
+    rows = Order.objects.using("order").all()
+    if status:
+        rows = rows.filter(status=status)
+    if email:
+        rows = rows.filter(email=email.lower())
+    return list(_page(rows, limit, after))
+
+
+def order_with_details(order_id: UUID) -> Order | None:
+    """Return an order with its lines, payments and shipments; a fixed number of statements."""
+    related = ("lines", "payments", "shipments__events", "timeline")
+    return Order.objects.using("order").prefetch_related(*related).filter(id=order_id).first()
+
+
+def _page(rows: QuerySet[Order], limit: int, after: Sequence[Any] | None) -> QuerySet[Order, dict[str, Any]]:
+    if after is not None:
+        placed_at, id_ = after
+        rows = rows.filter(Q(placed_at__lt=placed_at) | Q(placed_at=placed_at, id__lt=id_))
+    columns = ("id", "number", "status", "total", "currency", "placed_at")
+    return rows.order_by("-placed_at", "-id").values(*columns)[: limit + 1]
+
+
+def sales_between(*, first: datetime, last: datetime) -> list[dict[str, Any]]:
+    """Return the daily sales of a period of at most 400 days, oldest first."""
+    rows = DailySales.objects.using("order").filter(day__gte=first.date(), day__lte=last.date())
+    return list(rows.order_by("day").values("day", "orders", "pieces", "revenue", "cancelled_orders")[:400])

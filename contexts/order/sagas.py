@@ -1,0 +1,112 @@
+"""The sagas of orders. Steps call other contexts, the payment gateway, or one use case of this context.
+
+The order's id names its stock reservation and its coupon redemption, and each payment attempt's id its charge, so that
+every step can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contexts.cart.interface import CartInterface
+from contexts.catalog.interface import CatalogInterface, StockLine
+from contexts.order.usecases.pay import charge_order, refund_order
+from contexts.order.usecases.settle import await_payment, confirm_order, reject_order
+from contexts.promotion.interface import Basket, PromotionInterface
+from ecommerce import codec
+from ecommerce.calls import connect
+from ecommerce.money import Money
+from ecommerce.saga.definition import Saga, SagaState, Step, Wait, register
+
+carts = connect(CartInterface)
+catalog = connect(CatalogInterface)
+promotions = connect(PromotionInterface)
+
+
+def reserve_inventory(saga: SagaState) -> None:
+    basket = _basket(saga)
+    lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in basket.lines]
+    expires_at = datetime.fromisoformat(saga.data["hold_until"])
+    catalog.reserve_stock(reservation_id=saga.subject, lines=lines, expires_at=expires_at)
+
+
+def release_inventory(saga: SagaState) -> None:
+    catalog.release_stock(reservation_id=saga.subject)
+
+
+def validate_coupon(saga: SagaState) -> None:
+    """Redeem what the quote promised; a basket without a discount has nothing to redeem."""
+    discount = codec.from_builtins(saga.data["discount"], Money)
+    if discount:
+        promotions.redeem(redemption_id=saga.subject, basket=_basket(saga), expected_discount=discount)
+
+
+def release_coupon(saga: SagaState) -> None:
+    if codec.from_builtins(saga.data["discount"], Money):
+        promotions.release(redemption_id=saga.subject)
+
+
+def process_payment(saga: SagaState) -> Wait | None:
+    outlook = charge_order(order_id=saga.subject, now=saga.now)
+    if outlook.waits_until is None:
+        return None
+    await_payment(order_id=saga.subject, now=saga.now)
+    return Wait(until=outlook.waits_until)
+
+
+def refund_payment(saga: SagaState) -> None:
+    refund_order(order_id=saga.subject, reason="order not placed", now=saga.now)
+
+
+def convert_cart(saga: SagaState) -> None:
+    carts.convert(cart_id=UUID(saga.data["cart_id"]), version=saga.data["cart_version"], order_id=saga.subject)
+
+
+def reopen_cart(saga: SagaState) -> None:
+    carts.reopen(cart_id=UUID(saga.data["cart_id"]), order_id=saga.subject)
+
+
+def send_confirmation(saga: SagaState) -> None:
+    """Confirm the order; the event it publishes makes notification write to the buyer."""
+    confirm_order(order_id=saga.subject, now=saga.now)
+
+
+def reject(saga: SagaState) -> None:
+    reject_order(order_id=saga.subject, error=saga.error or {}, now=saga.now)
+
+
+def give_money_back(saga: SagaState) -> None:
+    refund_order(order_id=saga.subject, reason=saga.data["reason"], now=saga.now)
+
+
+def _basket(saga: SagaState) -> Basket:
+    basket: Mapping[str, Any] = saga.data["basket"]
+    return codec.from_builtins(basket, Basket)
+
+
+CREATE_ORDER = register(
+    Saga(
+        "CREATE_ORDER",
+        steps=(
+            Step("write_order", undo=reject),
+            Step("reserve_inventory", do=reserve_inventory, undo=release_inventory),
+            Step("validate_coupon", do=validate_coupon, undo=release_coupon),
+            Step("process_payment", do=process_payment, undo=refund_payment, attempts=20),
+            Step("convert_cart", do=convert_cart, undo=reopen_cart, attempts=20),
+            Step("send_confirmation", do=send_confirmation, attempts=20),
+        ),
+    )
+)
+
+CANCEL_ORDER = register(
+    Saga(
+        "CANCEL_ORDER",
+        steps=(
+            Step("cancel_order"),
+            Step("refund_payments", do=give_money_back, attempts=1000),
+        ),
+    )
+)

@@ -1,0 +1,126 @@
+"""Shipping: parcels leave, carriers report, orders arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from contexts.order.events import OrderDelivered, OrderShipped
+from contexts.order.interface import OrderNotFound
+from contexts.order.models import OrderLine, Shipment, ShipmentLine, ShipmentStatus, TrackingEvent, locked_order
+from ecommerce.errors import Conflict, Invalid, NotFound
+from ecommerce.unit_of_work import unit_of_work
+
+
+class NothingToShip(Invalid):
+    """A line is not part of the order, or fewer pieces of it are left; ``lines`` maps line ids to what is left."""
+
+    code = "nothing_to_ship"
+
+
+class TrackingCodeTaken(Conflict):
+    code = "tracking_code_taken"
+
+
+class ShipmentNotFound(NotFound):
+    code = "shipment_not_found"
+
+
+def ship_order(
+    *,
+    order_id: UUID,
+    carrier: str,
+    tracking_code: str,
+    quantities: Mapping[UUID, int] | None,
+    actor: str,
+    now: datetime,
+) -> Shipment:
+    """Send a parcel: the pieces in ``quantities`` by line id, or with None all that is left.
+
+    Raises:
+        OrderNotFound, IllegalTransition, NothingToShip
+        TrackingCodeTaken: the carrier's code belongs to another parcel.
+    """
+    try:
+        with unit_of_work("order") as work:
+            order = locked_order(order_id)
+            if order is None:
+                raise OrderNotFound("no such order")
+            lines = list(OrderLine.objects.using("order").filter(order_id=order_id).order_by("position"))
+            parcel = _parcel(lines, quantities)
+            left = sum(line.quantity - line.shipped_quantity for line in lines) - sum(parcel.values())
+            order.ship(everything=left == 0, actor=actor, now=now)
+            shipment = Shipment(order=order, carrier=carrier, tracking_code=tracking_code, shipped_at=now)
+            shipment.save(using="order", force_insert=True)
+            _pack(shipment, lines, parcel)
+            order.save_change()
+            event = OrderShipped(
+                order_id=order.id, number=order.number, carrier=carrier, tracking_code=tracking_code
+            )
+            work.publish(event, subject=order.id, version=order.version)
+    except IntegrityError as error:
+        if "shipments_tracking_code" in str(error):
+            raise TrackingCodeTaken("this tracking code belongs to another parcel") from error
+        raise
+    return shipment
+
+
+def track_shipment(
+    *, shipment_id: UUID, status: str, description: str, location: str, at: datetime, actor: str, now: datetime
+) -> None:
+    """Write down what the carrier says. The same event twice is kept once; the order is delivered with its last parcel.
+
+    Raises:
+        ShipmentNotFound
+    """
+    known = Shipment.objects.using("order").filter(id=shipment_id).values_list("order_id", flat=True).first()
+    if known is None:
+        raise ShipmentNotFound("no such shipment")
+    with unit_of_work("order") as work:
+        order = locked_order(known)
+        assert order is not None
+        TrackingEvent.objects.using("order").bulk_create(
+            [TrackingEvent(shipment_id=shipment_id, status=status, description=description, location=location, at=at)],
+            ignore_conflicts=True,
+        )
+        shipments = {shipment.id: shipment for shipment in Shipment.objects.using("order").filter(order_id=known)}
+        shipment = shipments[shipment_id]
+        if shipment.status == ShipmentStatus.DELIVERED:
+            return
+        shipment.status = status
+        shipment.delivered_at = at if status == ShipmentStatus.DELIVERED else None
+        shipment.save(using="order", update_fields=["status", "delivered_at"])
+        if order.status == "shipped" and all(s.status == ShipmentStatus.DELIVERED for s in shipments.values()):
+            order.deliver(now=at, actor=actor)
+            order.save_change()
+            products = OrderLine.objects.using("order").filter(order_id=order.id).order_by("position")
+            event = OrderDelivered(
+                order_id=order.id,
+                number=order.number,
+                customer_id=order.customer_id,
+                product_ids=list(dict.fromkeys(products.values_list("product_id", flat=True))),
+                delivered_at=at,
+            )
+            work.publish(event, subject=order.id, version=order.version)
+
+
+def _parcel(lines: list[OrderLine], quantities: Mapping[UUID, int] | None) -> dict[UUID, int]:
+    """Return how many pieces of each line go into the parcel."""
+    left = {line.id: line.quantity - line.shipped_quantity for line in lines}
+    parcel = {line: count for line, count in (left if quantities is None else quantities).items() if count}
+    if not parcel or any(count < 0 or count > left.get(line, 0) for line, count in parcel.items()):
+        raise NothingToShip("these pieces are not left to ship", lines={str(line): n for line, n in left.items()})
+    return parcel
+
+
+def _pack(shipment: Shipment, lines: list[OrderLine], parcel: Mapping[UUID, int]) -> None:
+    packed = [line for line in lines if line.id in parcel]
+    ShipmentLine.objects.using("order").bulk_create(
+        [ShipmentLine(shipment=shipment, order_line=line, quantity=parcel[line.id]) for line in packed]
+    )
+    for line in packed:
+        line.shipped_quantity += parcel[line.id]
+    OrderLine.objects.using("order").bulk_update(packed, ["shipped_quantity"])

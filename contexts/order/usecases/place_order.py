@@ -1,0 +1,265 @@
+"""Placing an order: price it, write it, and run the saga CREATE_ORDER (``sagas.py``)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from contexts.identity.interface import Address, AddressNotFound, IdentityInterface, SavedCardNotFound
+from contexts.order.domain import Method, PaymentIntent, Status, check_instalments, settle_amounts
+from contexts.order.models import Order, OrderLine, PaymentAttempt, TimelineEntry
+from contexts.order.usecases.price_checkout import Buyer, EmailRequired, PricedCheckout, price_checkout
+from contexts.promotion.interface import CouponRefused
+from ecommerce import codec
+from ecommerce.calls import connect
+from ecommerce.errors import Conflict, DomainError, Kind
+from ecommerce.http import idempotency
+from ecommerce.ids import new_id
+from ecommerce.money import Money
+from ecommerce.saga import engine
+from ecommerce.unit_of_work import unit_of_work
+
+identity = connect(IdentityInterface)
+
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+class TotalChanged(Conflict):
+    """The order would cost something else than the buyer saw. Nothing was charged; ``total`` is the amount now."""
+
+    code = "total_changed"
+
+
+class CartBeingOrdered(Conflict):
+    """The cart already is, or is just becoming, an order."""
+
+    code = "cart_being_ordered"
+
+
+class OrderRefused(DomainError):
+    """The order did not come to stand: everything was given back and the cart is as before. ``code`` is the cause's."""
+
+    code = "order_refused"
+    kind = Kind.UNAVAILABLE
+
+
+class AlreadyRequested(Exception):
+    """A parallel request with the same idempotency key was first; ``outcome`` is what is known of it."""
+
+    def __init__(self, outcome: idempotency.Replay | idempotency.Abandoned) -> None:
+        super().__init__("the same request was made before")
+        self.outcome = outcome
+
+
+class Claim(NamedTuple):
+    """Whose idempotency key it is, the key, and the digest of the request."""
+
+    scope: str
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """What the buyer sends. ``expected_total`` is the total that was shown."""
+
+    cart_id: UUID
+    buyer: Buyer
+    address: Address | None
+    """Where to, or None for the customer's saved ``address_id``."""
+    address_id: UUID | None
+    shipping_method: str
+    payments: list[PaymentIntent]
+    expected_total: Money
+    payer: dict[str, str]
+
+
+def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Order:
+    """Place an order and return it: confirmed, waiting for its payment, or (an answer is missing) still pending.
+
+    ``claim`` is the client's idempotency key; its row commits together with the order. All that was reserved or charged
+    is given back when a step is refused.
+
+    Raises:
+        TotalChanged, CouponRefused, PaymentsMismatch, InstalmentsRefused, EmailRequired, CartBeingOrdered and what
+            ``price_checkout`` raises: nothing was written.
+        AlreadyRequested: the key was claimed by a parallel request; nothing was written.
+        OutOfStock, PaymentDeclined, CartChanged, OrderRefused: the saga turned back.
+    """
+    address = _address(checkout)
+    intents = [_with_card(intent, checkout.buyer) for intent in checkout.payments]
+    priced = price_checkout(
+        cart_id=checkout.cart_id,
+        buyer=checkout.buyer,
+        state=address.state,
+        shipping_method=checkout.shipping_method,
+    )
+    amounts = _agree(checkout, priced)
+    order = _order(checkout, address, priced, now)
+    attempts = _attempts(order, intents, amounts, now)
+    run = _write(order, priced, attempts, claim, now=now)
+    engine.run(run)
+    if run.failure is not None:
+        raise refusal(run.failure)
+    return Order.objects.using("order").prefetch_related("lines", "payments").get(id=order.id)
+
+
+def _write(
+    order: Order, priced: PricedCheckout, attempts: list[PaymentAttempt], claim: Claim, *, now: datetime
+) -> engine.Run:
+    """Write the order, all that belongs to it, and its saga, in one transaction."""
+    data = _saga_data(order, priced, attempts)
+    actor = f"user:{order.customer_id}" if order.customer_id else "guest"
+    try:
+        with unit_of_work("order") as work:
+            if earlier := idempotency.claim("order", *claim, resource_id=order.id):
+                raise AlreadyRequested(earlier)
+            order.save(using="order", force_insert=True)
+            OrderLine.objects.using("order").bulk_create(_lines(order, priced))
+            PaymentAttempt.objects.using("order").bulk_create(attempts)
+            TimelineEntry(order=order, version=1, at=now, actor=actor, to_status=Status.PENDING.value).save(
+                using="order", force_insert=True
+            )
+            return engine.start(work, "CREATE_ORDER", subject=order.id, data=data, now=now)
+    except IntegrityError as error:
+        if "orders_one_per_cart" in str(error):
+            raise CartBeingOrdered("this cart is being ordered already") from error
+        raise
+
+
+def refusal(failure: Exception) -> DomainError:
+    """Return what to tell the buyer about the error that made the saga turn back."""
+    if isinstance(failure, DomainError):
+        return failure
+    return OrderRefused("the order could not be placed; nothing was charged")
+
+
+def _agree(checkout: Checkout, priced: PricedCheckout) -> list[Money]:
+    """Check the offer against what the buyer saw, and the payments against the offer; return their amounts."""
+    if not (checkout.buyer.email or priced.cart.email):
+        raise EmailRequired("an e-mail is needed to place an order")
+    due = priced.totals.due
+    if priced.quote.coupon_refusal:
+        raise CouponRefused("the coupon does not apply", reason=priced.quote.coupon_refusal, total=due)
+    if due != checkout.expected_total:
+        raise TotalChanged("the total is not what it was", total=due, expected=checkout.expected_total)
+    if not due:
+        return []
+    amounts = settle_amounts(checkout.payments, due)
+    for intent, amount in zip(checkout.payments, amounts, strict=True):
+        check_instalments(
+            intent, amount, most=settings.MAXIMUM_INSTALMENTS, smallest=settings.MINIMUM_INSTALMENT
+        )
+    return amounts
+
+
+def _order(checkout: Checkout, address: Address, priced: PricedCheckout, now: datetime) -> Order:
+    assert priced.shipping is not None
+    applied = codec.to_builtins(priced.quote.applied)
+    return Order(
+        id=new_id(),
+        number="".join(secrets.choice(ALPHABET) for _ in range(9)),
+        cart_id=priced.cart.id,
+        cart_version=priced.cart.version,
+        customer_id=checkout.buyer.customer_id,
+        email=(checkout.buyer.email or priced.cart.email).lower(),
+        locale=checkout.buyer.locale,
+        items_total=priced.totals.items.amount,
+        shipping_total=priced.totals.shipping.amount,
+        discount_total=priced.totals.discount.amount,
+        total=priced.totals.due.amount,
+        address_snapshot={**codec.to_builtins(address), "payer": checkout.payer},
+        shipping_snapshot=codec.to_builtins(priced.shipping),
+        coupon_snapshot={"code": priced.cart.coupon_code, "applied": applied} if applied else None,
+        placed_at=now,
+    )
+
+
+def _lines(order: Order, priced: PricedCheckout) -> list[OrderLine]:
+    return [
+        OrderLine(
+            order=order,
+            position=position,
+            variant_id=line.variant.id,
+            product_id=line.variant.product_id,
+            sku=line.variant.sku,
+            name=line.variant.product_name,
+            options=line.variant.options,
+            image_url=line.variant.image_url,
+            weight_grams=line.variant.weight_grams,
+            quantity=line.quantity,
+            unit_price=line.variant.price.amount,
+            discount=line.discount.amount,
+            total=(line.gross - line.discount).amount,
+        )
+        for position, line in enumerate(priced.lines)
+    ]
+
+
+def _attempts(
+    order: Order, intents: Sequence[PaymentIntent], amounts: Sequence[Money], now: datetime
+) -> list[PaymentAttempt]:
+    return [
+        PaymentAttempt(
+            order=order,
+            position=position,
+            gateway=settings.PAYMENT_GATEWAY,
+            method=intent.method.value,
+            amount=amount.amount,
+            instalments=intent.instalments,
+            instrument={
+                "token": intent.card_token, "brand": intent.card_brand, "last4": intent.card_last4,
+                "voucher_code": intent.voucher_code,
+            },
+            expires_at=_expiry(intent.method, now),
+            created_at=now,
+            updated_at=now,
+        )
+        for position, (intent, amount) in enumerate(zip(intents, amounts, strict=False))
+    ]  # fmt: skip
+
+
+def _expiry(method: Method, now: datetime) -> datetime | None:
+    """Return when an unpaid payment lapses; for a boleto the due date plus the days banks take to clear it."""
+    if method == Method.PIX:
+        return now + settings.PIX_EXPIRY
+    if method == Method.BOLETO:
+        return now + settings.BOLETO_DUE + settings.BOLETO_CLEARING
+    return None
+
+
+def _saga_data(order: Order, priced: PricedCheckout, attempts: Sequence[PaymentAttempt]) -> dict[str, Any]:
+    """What the steps need to know without asking the database again. Stock is held as long as money may arrive."""
+    lapses = [attempt.expires_at for attempt in attempts if attempt.expires_at]
+    return {
+        "cart_id": str(priced.cart.id),
+        "cart_version": priced.cart.version,
+        "basket": codec.to_builtins(priced.basket),
+        "discount": codec.to_builtins(priced.totals.discount),
+        "hold_until": max([order.placed_at, *lapses]) + settings.STOCK_HOLD_MARGIN,
+    }
+
+
+def _address(checkout: Checkout) -> Address:
+    if checkout.address is not None:
+        return checkout.address
+    if checkout.buyer.customer_id is None or checkout.address_id is None:
+        raise AddressNotFound("a guest has no saved address")
+    return identity.get_address(customer_id=checkout.buyer.customer_id, address_id=checkout.address_id)
+
+
+def _with_card(intent: PaymentIntent, buyer: Buyer) -> PaymentIntent:
+    """Return the intent with the gateway's token of the customer's saved card, if it names one."""
+    if intent.saved_card_id is None:
+        return intent
+    if buyer.customer_id is None:
+        raise SavedCardNotFound("a guest has no saved card")
+    card = identity.get_saved_card(customer_id=buyer.customer_id, card_id=intent.saved_card_id)
+    return replace(intent, card_token=card.token, card_brand=card.brand, card_last4=card.last4)

@@ -1,0 +1,142 @@
+"""Pricing a checkout: what the order would cost now, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from contexts.cart.interface import Cart, CartInterface
+from contexts.catalog.interface import CatalogInterface, Variant, VariantUnavailable
+from contexts.order.domain import Totals
+from contexts.order.queries import ShippingOption, shipping_options
+from contexts.promotion.interface import Basket, BasketLine, PromotionInterface, Quote
+from ecommerce.calls import connect
+from ecommerce.errors import Conflict, Invalid, NotFound
+from ecommerce.money import Money, total
+
+carts = connect(CartInterface)
+catalog = connect(CatalogInterface)
+promotions = connect(PromotionInterface)
+
+
+class CartEmpty(Conflict):
+    code = "cart_empty"
+
+
+class CartClosed(Conflict):
+    """The cart became an order or expired; ``status`` tells."""
+
+    code = "cart_closed"
+
+
+class ShippingUnavailable(NotFound):
+    """The shop does not send this weight there by this method; ``methods`` lists those it has."""
+
+    code = "shipping_unavailable"
+
+
+class EmailRequired(Invalid):
+    code = "email_required"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buyer:
+    """Who buys: a customer, or a guest who holds the cart's token."""
+
+    customer_id: UUID | None = None
+    email: str = ""
+    cart_token: str = ""
+    locale: str = "pt-br"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PricedLine:
+    variant: Variant
+    quantity: int
+    discount: Money
+
+    @property
+    def gross(self) -> Money:
+        return self.variant.price * self.quantity
+
+
+@dataclass(frozen=True, kw_only=True)
+class PricedCheckout:
+    """A cart at today's prices. ``shipping`` is empty as long as no method is chosen."""
+
+    cart: Cart
+    lines: list[PricedLine]
+    basket: Basket
+    quote: Quote
+    options: list[ShippingOption]
+    shipping: ShippingOption | None
+    totals: Totals
+
+
+def price_checkout(*, cart_id: UUID, buyer: Buyer, state: str, shipping_method: str | None) -> PricedCheckout:
+    """Price a cart that ``buyer`` owns, sent to ``state`` (UF) by ``shipping_method``. Changes nothing.
+
+    Raises:
+        CartNotFound: unknown, or somebody else's.
+        CartEmpty, CartClosed: there is nothing to buy.
+        VariantUnavailable: a line is no longer sold.
+        ShippingUnavailable
+    """
+    cart = carts.get_cart(cart_id=cart_id, customer_id=buyer.customer_id, token=buyer.cart_token)
+    if cart.status != "open":
+        raise CartClosed(f"the cart is {cart.status}", status=cart.status)
+    if not cart.lines:
+        raise CartEmpty("the cart holds nothing")
+    variants = _sellable(cart)
+    weight = sum(variants[line.variant_id].weight_grams * line.quantity for line in cart.lines)
+    options = shipping_options(state=state, weight_grams=weight)
+    shipping = _chosen(options, shipping_method)
+    basket = _basket(cart, variants, shipping.price if shipping else Money(Decimal(0)), buyer)
+    quote = promotions.quote(basket=basket)
+    lines = [
+        PricedLine(variant=variants[l.variant_id], quantity=l.quantity, discount=quote.line_discounts[str(l.variant_id)])
+        for l in cart.lines
+    ]
+    totals = Totals(items=total(line.gross for line in lines), discount=quote.total_discount, shipping=basket.shipping)
+    return PricedCheckout(
+        cart=cart, lines=lines, basket=basket, quote=quote, options=options, shipping=shipping, totals=totals
+    )
+
+
+def _sellable(cart: Cart) -> dict[UUID, Variant]:
+    found = {variant.id: variant for variant in catalog.get_variants(ids=[line.variant_id for line in cart.lines])}
+    gone = [line.variant_id for line in cart.lines if line.variant_id not in found or not found[line.variant_id].on_sale]
+    if gone:
+        raise VariantUnavailable("some lines are no longer sold", variant_ids=gone)
+    return found
+
+
+def _chosen(options: Sequence[ShippingOption], code: str | None) -> ShippingOption | None:
+    if code is None:
+        return None
+    for option in options:
+        if option.code == code:
+            return option
+    raise ShippingUnavailable(f"no shipping by {code}", methods=[option.code for option in options])
+
+
+def _basket(cart: Cart, variants: dict[UUID, Variant], shipping: Money, buyer: Buyer) -> Basket:
+    return Basket(
+        lines=[
+            BasketLine(
+                line_id=str(line.variant_id),
+                variant_id=line.variant_id,
+                product_id=variants[line.variant_id].product_id,
+                category_ids=variants[line.variant_id].category_ids,
+                unit_price=variants[line.variant_id].price,
+                quantity=line.quantity,
+            )
+            for line in cart.lines
+        ],
+        shipping=shipping,
+        coupon_code=cart.coupon_code,
+        customer_id=buyer.customer_id,
+        email=buyer.email or cart.email,
+    )

@@ -1,0 +1,1 @@
+"""The REST endpoints of orders: the buyer's and the staff's."""

@@ -1,0 +1,103 @@
+"""How an order looks on the wire."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from contexts.order.views.tokens import access_token
+from contexts.order.models import Order, PaymentAttempt, Shipment
+from contexts.order.usecases.price_checkout import PricedCheckout
+from ecommerce.money import Money
+
+
+def order_document(order: Order) -> dict[str, Any]:
+    """Return an order with its lines and payments, which must be prefetched."""
+    lines = sorted(order.lines.all(), key=lambda line: line.position)
+    payments = sorted(order.payments.all(), key=lambda payment: payment.position)
+    return {
+        **order_row({name: getattr(order, name) for name in ("id", "number", "status", "total", "currency", "placed_at")}),
+        "email": order.email,
+        "access_token": access_token(order.id),
+        "cart_id": order.cart_id,
+        "lines": [
+            {
+                "id": line.id, "variant_id": line.variant_id, "product_id": line.product_id, "sku": line.sku,
+                "name": line.name, "options": line.options, "image_url": line.image_url, "quantity": line.quantity,
+                "shipped_quantity": line.shipped_quantity, "unit_price": _money(line.unit_price, order),
+                "discount": _money(line.discount, order), "total": _money(line.total, order),
+            }
+            for line in lines
+        ],
+        "items_total": _money(order.items_total, order),
+        "shipping_total": _money(order.shipping_total, order),
+        "discount_total": _money(order.discount_total, order),
+        "address": {name: value for name, value in order.address_snapshot.items() if name != "payer"},
+        "shipping": order.shipping_snapshot,
+        "coupon": order.coupon_snapshot,
+        "payments": [payment_document(payment) for payment in payments],
+        "confirmed_at": order.confirmed_at,
+        "cancelled_at": order.cancelled_at,
+        "cancel_reason": order.cancel_reason,
+        "delivered_at": order.delivered_at,
+    }  # fmt: skip
+
+
+def order_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an order as it stands in a list."""
+    return {
+        "id": row["id"],
+        "number": row["number"],
+        "status": row["status"],
+        "total": Money(row["total"], row["currency"]),
+        "placed_at": row["placed_at"],
+    }
+
+
+def payment_document(payment: PaymentAttempt) -> dict[str, Any]:
+    return {
+        "id": payment.id, "method": payment.method, "amount": payment.money, "instalments": payment.instalments,
+        "status": payment.status, "decline_code": payment.decline_code, "client_data": payment.client_data,
+        "expires_at": payment.expires_at,
+        "card": {name: payment.instrument.get(name, "") for name in ("brand", "last4")},
+    }  # fmt: skip
+
+
+def shipment_document(shipment: Shipment) -> dict[str, Any]:
+    """Return a parcel with its events, which must be prefetched."""
+    events = sorted(shipment.events.all(), key=lambda event: event.at)
+    return {
+        "id": shipment.id, "carrier": shipment.carrier, "tracking_code": shipment.tracking_code,
+        "status": shipment.status, "shipped_at": shipment.shipped_at, "delivered_at": shipment.delivered_at,
+        "events": [
+            {"status": event.status, "description": event.description, "location": event.location, "at": event.at}
+            for event in events
+        ],
+    }  # fmt: skip
+
+
+def preview_document(priced: PricedCheckout) -> dict[str, Any]:
+    """Return what a cart would cost, line by line and rule by rule."""
+    return {
+        "cart_id": priced.cart.id,
+        "cart_version": priced.cart.version,
+        "lines": [
+            {
+                "variant_id": line.variant.id, "sku": line.variant.sku, "name": line.variant.product_name,
+                "quantity": line.quantity, "available": line.variant.available, "unit_price": line.variant.price,
+                "discount": line.discount, "total": line.gross - line.discount,
+            }
+            for line in priced.lines
+        ],
+        "discounts": priced.quote.applied,
+        "coupon_refusal": priced.quote.coupon_refusal,
+        "shipping_options": priced.options,
+        "items_total": priced.totals.items,
+        "shipping_total": priced.totals.shipping,
+        "discount_total": priced.totals.discount,
+        "total": priced.totals.due,
+    }  # fmt: skip
+
+
+def _money(amount: Decimal, order: Order) -> Money:
+    return Money(amount, order.currency)

@@ -1,0 +1,1 @@
+"""What promotion can do: one function per action."""

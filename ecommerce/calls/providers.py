@@ -1,0 +1,47 @@
+"""The implementations of the interfaces that live in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_providers: dict[type[Any], Any] = {}
+
+
+def provides(interface: type[Any]) -> Callable[[type[T]], type[T]]:
+    """Register one instance of the decorated class as the local provider of ``interface``."""
+
+    def register(provider: type[T]) -> type[T]:
+        _providers[interface] = provider()
+        return provider
+
+    return register
+
+
+def provider_of(interface: type[Any]) -> Any:
+    """Return the local provider of ``interface``.
+
+    Raises:
+        LookupError: its context does not run in this process.
+    """
+    try:
+        return _providers[interface]
+    except KeyError:
+        raise LookupError(f"{interface.__name__} has no provider in this process") from None
+
+
+@contextmanager
+def provided(interface: type[Any], provider: Any) -> Iterator[None]:
+    """Let ``provider`` answer calls to ``interface`` within the block; tests of one context alone use it."""
+    before = _providers.get(interface)
+    _providers[interface] = provider
+    try:
+        yield
+    finally:
+        if before is None:
+            del _providers[interface]
+        else:
+            _providers[interface] = before

@@ -1,0 +1,1 @@
+"""One PostgreSQL role and schema per context: configuration, embedded server, bootstrap, routing and checks."""

@@ -1,0 +1,62 @@
+"""Errors that a use case may raise on purpose.
+
+A context declares its own subclasses beside the function that raises them. ``code`` is stable and public: clients
+branch on it, and the remote client of an interface maps it back to the same class.
+"""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class Kind(StrEnum):
+    """What a refusal means to the caller; one place maps it to an HTTP status."""
+
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+    FORBIDDEN = "forbidden"
+    UNAVAILABLE = "unavailable"
+    PAYMENT_REQUIRED = "payment_required"
+    PRECONDITION_FAILED = "precondition_failed"
+    PRECONDITION_REQUIRED = "precondition_required"
+
+
+class DomainError(Exception):
+    """A refusal with a stable code.
+
+    ``detail`` is one sentence for a person; ``params`` are JSON-ready facts for a program (the new total, the
+    missing pieces) and are published in the problem document, so they must hold no secret.
+    """
+
+    code: ClassVar[str] = "domain_error"
+    kind: ClassVar[Kind] = Kind.INVALID
+
+    def __init__(self, detail: str = "", **params: Any) -> None:
+        super().__init__(detail or self.code)
+        self.detail = detail
+        self.params = params
+
+
+class NotFound(DomainError):
+    code = "not_found"
+    kind = Kind.NOT_FOUND
+
+
+class Conflict(DomainError):
+    code = "conflict"
+    kind = Kind.CONFLICT
+
+
+class Invalid(DomainError):
+    code = "invalid"
+    kind = Kind.INVALID
+
+
+class Forbidden(DomainError):
+    code = "forbidden"
+    kind = Kind.FORBIDDEN
+
+
+class Unavailable(DomainError):
+    code = "unavailable"
+    kind = Kind.UNAVAILABLE

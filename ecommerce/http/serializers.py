@@ -1,0 +1,55 @@
+"""Serializer fields that every context needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from ecommerce.money import EXPONENTS, Money
+
+MONEY_SCHEMA = {
+    "type": "object",
+    "required": ["amount", "currency"],
+    "properties": {
+        "amount": {"type": "string", "pattern": r"^-?\d{1,10}(\.\d{1,2})?$", "examples": ["129.90"]},
+        "currency": {"type": "string", "enum": sorted(EXPONENTS), "default": "BRL"},
+    },
+}
+MAX_AMOUNT = Decimal("9999999999.99")
+
+
+@extend_schema_field(MONEY_SCHEMA, component_name="Money")
+class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
+    """``{"amount": "129.90", "currency": "BRL"}`` ↔ :class:`Money`. No JSON numbers: they lose cents."""
+
+    default_error_messages = {
+        "not_money": 'Informe {{"amount": "129.90", "currency": "BRL"}}.',
+        "not_text": 'O valor deve ser um texto decimal, como "129.90".',
+        "negative": "O valor não pode ser negativo.",
+    }
+
+    def __init__(self, *, allow_negative: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.allow_negative = allow_negative
+
+    def to_internal_value(self, data: Any) -> Money:
+        if not isinstance(data, Mapping) or "amount" not in data:
+            self.fail("not_money")
+        if not isinstance(data["amount"], str):
+            self.fail("not_text")
+        try:
+            money = Money(Decimal(data["amount"]), data.get("currency", "BRL"))
+        except (InvalidOperation, ValueError, TypeError):
+            self.fail("not_money")
+        if abs(money.amount) > MAX_AMOUNT:
+            self.fail("not_money")
+        if money.amount < 0 and not self.allow_negative:
+            self.fail("negative")
+        return money
+
+    def to_representation(self, value: Money) -> dict[str, str]:
+        return {"amount": str(value.amount), "currency": value.currency}

@@ -1,0 +1,54 @@
+"""The base of every REST view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import views
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ecommerce.http import schema
+from ecommerce.http.authentication import JWTAuthentication
+from ecommerce.http.conditional import cacheable
+from ecommerce.http.keys import jwks
+from ecommerce.http.negotiation import JSONFirst
+from ecommerce.http.parsers import JSONParser
+from ecommerce.http.permissions import Authenticated
+from ecommerce.http.renderers import JSONRenderer
+from ecommerce.http.throttling import DefaultThrottle
+
+
+class APIView(views.APIView):
+    """DRF's view with our defaults: JSON, JWT, logged-in customers only, rate limits, problem documents.
+
+    Call one use case or one query per method. ``permission_classes = []`` makes a view public.
+    """
+
+    renderer_classes: Sequence[Any] = (JSONRenderer,)
+    parser_classes: Sequence[Any] = (JSONParser,)
+    authentication_classes: Sequence[Any] = (JWTAuthentication,)
+    permission_classes: Sequence[Any] = (Authenticated,)
+    throttle_classes: Sequence[Any] = (DefaultThrottle,)
+    content_negotiation_class = JSONFirst
+
+
+class SchemaView(APIView):
+    """OpenAPI 3.1 as JSON."""
+
+    permission_classes = ()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        return cacheable(request, schema.document(), seconds=300)
+
+
+def jwks_document(request: HttpRequest) -> HttpResponse:
+    """The public keys of the access tokens, for gateways and other services."""
+    response = JsonResponse(jwks(settings.JWT_PUBLIC_KEYS.values()))
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response

@@ -1,0 +1,230 @@
+"""The consumer: takes the messages of one context's queue and runs the handlers of that context.
+
+One transaction per handler and message holds the inbox row, the effect and the new events; the acknowledgement follows
+the commit. A message that a handler cannot take leaves the queue for ``inbox_parked``, and what follows it on the same
+key queues up behind it there, so that one poison message stops one aggregate and nothing else.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import connections, transaction
+
+from ecommerce import clock, codec
+from ecommerce.inbox.models import ParkedMessage, ParkedStatus
+from ecommerce.inbox.receipt import AlreadyHandled, Receipt, insert, receiving
+from ecommerce.inbox.registry import Handler, handlers
+from ecommerce.messaging.broker import MAX_DELIVERIES, Broker, BrokerUnavailable, Delivery
+from ecommerce.messaging.envelope import Envelope
+from ecommerce.observability import context as request_context
+from ecommerce.observability import metrics
+from ecommerce.topology import Context
+
+BATCH = 50
+POLL_SECONDS = 1.0
+RETRY_EVERY = 1.0
+MAX_ATTEMPTS = 10
+LONGEST_PAUSE = 300.0
+KILLER = 5
+"""Deliveries of one message after which it is taken to be what kills the consumer."""
+
+BLOCKED_KEYS = "SELECT DISTINCT consumer, partition_key FROM inbox_parked WHERE consumer LIKE %s"
+DUE = """
+    SELECT p.id, p.consumer, p.headers, p.body, p.attempts FROM inbox_parked p
+    WHERE p.status = 'RETRY' AND p.available_at <= %s AND p.consumer LIKE %s
+      AND NOT EXISTS (SELECT 1 FROM inbox_parked e
+                      WHERE e.consumer = p.consumer AND e.partition_key = p.partition_key AND e.id < p.id)
+    ORDER BY p.id LIMIT %s
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Consumer:
+    """Handles the queue of one context. Only one consumer of a queue is active at a time; the others stand by."""
+
+    def __init__(self, context: Context, broker: Broker) -> None:
+        self.context = context
+        self._broker = broker
+        self._handlers: dict[str, list[Handler]] = {}
+        for handler in handlers(context=context.name):
+            self._handlers.setdefault(handler.event.type, []).append(handler)
+        self._retry_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Handle messages until ``stop`` is set; the batch in hand is finished first."""
+        subscription = self._broker.subscribe(self.context.queue)
+        try:
+            while not stop.is_set():
+                try:
+                    deliveries = subscription.receive(limit=BATCH, timeout=POLL_SECONDS)
+                    if deliveries:
+                        self.handle(deliveries)
+                        subscription.acknowledge(deliveries)
+                except BrokerUnavailable as error:
+                    log.warning("broker_unavailable", context=self.context.name, error=str(error))
+                    stop.wait(random.uniform(0, POLL_SECONDS))  # noqa: S311
+                if time.monotonic() >= self._retry_at:
+                    self.retry_due()
+                    self._retry_at = time.monotonic() + RETRY_EVERY
+        finally:
+            subscription.close()
+
+    def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Handle a batch in order. When it returns, every message took effect, was a duplicate, or is parked."""
+        blocked = self._blocked_keys()
+        for delivery in deliveries:
+            try:
+                envelope = Envelope.from_headers(delivery.headers)
+            except codec.Undecodable as error:
+                self._park(self.context.name, delivery, None, str(error), status=ParkedStatus.PARKED)
+                continue
+            for handler in self._handlers.get(envelope.type, []):
+                self._deliver(handler, delivery, envelope, blocked)
+            if envelope.type not in self._handlers:
+                self._park(self.context.name, delivery, envelope, "unknown event type", status=ParkedStatus.PARKED)
+
+    def retry_due(self) -> None:
+        """Try the parked messages whose pause is over, the oldest of each key first."""
+        with connections[self.context.alias].cursor() as cursor:
+            cursor.execute(DUE, [clock.now(), f"{self.context.name}.%", BATCH])
+            due = cursor.fetchall()
+        by_name = {handler.name: handler for group in self._handlers.values() for handler in group}
+        for row_id, consumer, headers, body, attempts in due:
+            parked = ParkedMessage.objects.using(self.context.alias).filter(id=row_id)
+            headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])
+            try:
+                self._run(by_name[consumer], Envelope.from_headers(headers), body.encode())
+            except Exception as error:
+                self._survive()
+                parked.update(**_after_failure(attempts + 1, error, clock.now()))
+            else:
+                parked.delete()
+
+    def _deliver(self, handler: Handler, delivery: Delivery, envelope: Envelope, blocked: set[tuple[str, str]]) -> None:
+        key = (handler.name, envelope.partitionkey)
+        if key in blocked:
+            self._park(handler.name, delivery, envelope, "waits for an earlier message of its key")
+            return
+        if delivery.deliveries > min(KILLER, MAX_DELIVERIES):
+            reason = f"delivered {delivery.deliveries} times without an outcome"
+            self._park(handler.name, delivery, envelope, reason, status=ParkedStatus.PARKED)
+            blocked.add(key)
+            return
+        try:
+            self._run(handler, envelope, delivery.data)
+        except Exception as error:
+            self._survive()
+            log.exception("handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id))
+            failure = _after_failure(1, error, clock.now())
+            self._park(handler.name, delivery, envelope, failure["reason"], status=failure["status"], attempts=1)
+            blocked.add(key)
+
+    def _run(self, handler: Handler, envelope: Envelope, data: bytes) -> None:
+        """Run one handler for one message, once and for all.
+
+        Raises:
+            Exception: whatever the handler raised; nothing of it was kept.
+        """
+        try:
+            outcome = consume(handler, envelope, data)
+        except SystemExit as error:
+            raise RuntimeError(f"the handler tried to end the process: {error}") from error
+        metrics.INBOX_HANDLED.labels(self.context.name, handler.name, outcome).inc()
+
+    def _park(
+        self,
+        consumer: str,
+        delivery: Delivery,
+        envelope: Envelope | None,
+        reason: str,
+        *,
+        status: str = ParkedStatus.RETRY,
+        attempts: int = 0,
+    ) -> None:
+        now = clock.now()
+        ParkedMessage.objects.using(self.context.alias).bulk_create(
+            [
+                ParkedMessage(
+                    consumer=consumer,
+                    message_id=envelope.id if envelope else None,
+                    partition_key=envelope.partitionkey if envelope else "",
+                    event_type=envelope.type if envelope else "",
+                    headers=delivery.headers,
+                    body=delivery.data.decode(errors="replace"),
+                    reason=reason,
+                    status=status,
+                    attempts=attempts,
+                    available_at=now + _pause(attempts),
+                    created_at=now,
+                )
+            ],
+            ignore_conflicts=True,
+        )
+        metrics.INBOX_HANDLED.labels(self.context.name, consumer, "parked").inc()
+
+    def _blocked_keys(self) -> set[tuple[str, str]]:
+        with connections[self.context.alias].cursor() as cursor:
+            cursor.execute(BLOCKED_KEYS, [f"{self.context.name}.%"])
+            return set(cursor.fetchall())
+
+    def _survive(self) -> None:
+        """Replace connections that the failure may have broken."""
+        for connection in connections.all(initialized_only=True):
+            connection.close_if_unusable_or_obsolete()
+
+
+def consume(handler: Handler, envelope: Envelope, data: bytes) -> str:
+    """Run ``handler`` for one message and return ``handled``, ``ignored`` or ``duplicate``.
+
+    A handler that opened no unit of work had nothing to change; the inbox remembers that too.
+
+    Raises:
+        codec.Undecodable: the data are not of the event's shape.
+        Exception: the handler failed; its transaction is gone, inbox row included.
+    """
+    event = codec.decode(data, handler.event)
+    receipt = Receipt(handler.context, handler.name, envelope.id, envelope.type)
+    with (
+        request_context.bound(
+            correlation_id=envelope.correlationid,
+            causation_id=str(envelope.id),
+            traceparent=envelope.traceparent,
+            actor=envelope.actor,
+        ),
+        receiving(receipt),
+    ):
+        try:
+            handler.function(event, envelope)
+        except AlreadyHandled:
+            return "duplicate"
+    if receipt.recorded:
+        return "handled"
+    try:
+        with transaction.atomic(using=handler.context):
+            insert(receipt, outcome="IGNORED")
+    except AlreadyHandled:
+        return "duplicate"
+    return "ignored"
+
+
+def _pause(attempts: int) -> timedelta:
+    """Full jitter: anything up to twice as long after each attempt, at most five minutes."""
+    return timedelta(seconds=random.uniform(0, min(LONGEST_PAUSE, 2.0**attempts)))  # noqa: S311
+
+
+def _after_failure(attempts: int, error: Exception, now: datetime) -> dict[str, Any]:
+    hopeless = isinstance(error, codec.Undecodable) or attempts >= MAX_ATTEMPTS
+    return {
+        "reason": f"{type(error).__name__}: {error}",
+        "attempts": attempts,
+        "status": ParkedStatus.PARKED if hopeless else ParkedStatus.RETRY,
+        "available_at": now + _pause(attempts),
+    }

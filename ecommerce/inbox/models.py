@@ -1,0 +1,60 @@
+"""The inbox tables. Every context's schema has a set of its own; always used with ``.using(alias)``."""
+
+from django.db import models
+
+
+class Outcome(models.TextChoices):
+    HANDLED = "HANDLED", "changed something"
+    IGNORED = "IGNORED", "needed no change"
+    DISCARDED = "DISCARDED", "discarded by a person"
+
+
+class InboxMessage(models.Model):
+    """One event handled by one consumer. The primary key is what makes effects happen once."""
+
+    pk = models.CompositePrimaryKey("consumer", "message_id")
+    consumer = models.CharField(max_length=120)
+    message_id = models.UUIDField()
+    event_type = models.CharField(max_length=100)
+    outcome = models.CharField(max_length=9, choices=Outcome)
+    handled_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "inbox_message"
+
+    def __str__(self) -> str:
+        return f"{self.consumer} {self.message_id}"
+
+
+class ParkedStatus(models.TextChoices):
+    RETRY = "RETRY", "will be tried again"
+    PARKED = "PARKED", "waits for a person"
+
+
+class ParkedMessage(models.Model):
+    """A message that a handler could not take, with its whole envelope, and those queued behind it on the same key."""
+
+    id = models.BigAutoField(primary_key=True)
+    consumer = models.CharField(max_length=120)
+    message_id = models.UUIDField(null=True)
+    partition_key = models.CharField(max_length=60)
+    event_type = models.CharField(max_length=100)
+    headers = models.JSONField()
+    body = models.TextField()
+    reason = models.TextField()
+    status = models.CharField(max_length=8, choices=ParkedStatus)
+    attempts = models.SmallIntegerField(default=0)
+    available_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "inbox_parked"
+        verbose_name = "parked message"
+        constraints = (
+            models.UniqueConstraint(fields=["consumer", "message_id"], name="inbox_parked_once"),
+            models.CheckConstraint(condition=models.Q(status__in=ParkedStatus.values), name="inbox_parked_status"),
+        )
+        indexes = (models.Index(fields=["consumer", "partition_key", "id"], name="inbox_parked_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.consumer} {self.event_type}"

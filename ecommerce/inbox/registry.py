@@ -1,0 +1,61 @@
+"""Which handler of which context listens to which event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ecommerce.messaging.envelope import Envelope
+from ecommerce.topology import current
+
+E = TypeVar("E")
+HandlerFunction = Callable[[E, Envelope], None]
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A function that reacts to one event type; ``name`` is its identity in the inbox and must never change."""
+
+    name: str
+    context: str
+    event: type[Any]
+    function: Callable[[Any, Envelope], None]
+
+
+_handlers: dict[str, Handler] = {}
+
+
+def subscribe(event: type[E]) -> Callable[[HandlerFunction[E]], HandlerFunction[E]]:
+    """Register a function of ``contexts/<context>/handlers.py`` as a handler of ``event``.
+
+    The function gets the decoded event and its envelope, outside any transaction, and calls one use case. It is called
+    at least once per event; its unit of work takes effect once.
+    """
+
+    def register(function: HandlerFunction[E]) -> HandlerFunction[E]:
+        context = current().of_module(function.__module__)
+        name = f"{context.name}.{function.__name__}"
+        if name in _handlers and _handlers[name].function.__qualname__ != function.__qualname__:
+            raise ValueError(f"two handlers are called {name}")
+        _handlers[name] = Handler(name=name, context=context.name, event=event, function=function)
+        return function
+
+    return register
+
+
+def handlers(*, context: str | None = None, event_type: str | None = None) -> list[Handler]:
+    """Return the registered handlers, by name, of one context and one event type if given."""
+    return [
+        handler
+        for name, handler in sorted(_handlers.items())
+        if context in (None, handler.context) and event_type in (None, handler.event.type)
+    ]
+
+
+def bindings() -> dict[str, list[str]]:
+    """Return what the queue of each local context must be bound to: queue name to sorted event types."""
+    return {
+        context.queue: sorted({handler.event.type for handler in handlers(context=context.name)})
+        for context in current().local
+    }

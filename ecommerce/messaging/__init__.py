@@ -1,0 +1,1 @@
+"""Messages between contexts: the envelope, the broker port and its two adapters."""

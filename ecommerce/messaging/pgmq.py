@@ -1,0 +1,176 @@
+"""PGMQ as the broker: queues are tables in PostgreSQL, reached by plain SQL.
+
+Order: a queue has one reader at a time, who holds a session advisory lock and reads with a visibility time-out of zero;
+so a reader that dies leaves nothing invisible behind, and its successor starts with the oldest message again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from ecommerce.db.queues import broker_dsn
+from ecommerce.messaging.broker import (
+    MAX_MESSAGE_BYTES,
+    Broker,
+    BrokerUnavailable,
+    Delivery,
+    Published,
+    Publisher,
+    Subscription,
+)
+from ecommerce.messaging.envelope import Message
+
+SEND = """
+    SELECT m.event_id, pgmq.send_topic(m.routing_key, m.data, m.headers, 0)
+    FROM unnest(%(ids)s::uuid[], %(keys)s::text[], %(data)s::jsonb[], %(headers)s::jsonb[])
+         WITH ORDINALITY AS m (event_id, routing_key, data, headers, position)
+    ORDER BY m.position
+"""
+WAKE = """
+    SELECT pg_notify(queue_name, '') FROM (
+        SELECT DISTINCT b.queue_name FROM pgmq.topic_bindings b
+        JOIN unnest(%(keys)s::text[]) AS k (routing_key) ON k.routing_key ~ b.compiled_regex
+    ) AS woken
+"""
+READ = "SELECT msg_id, read_ct, message::text, headers FROM pgmq.read(%s, 0, %s) ORDER BY msg_id"
+DELETE = "SELECT count(*) FROM pgmq.delete(%s, %s::bigint[])"
+LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+BINDINGS = "SELECT pattern FROM pgmq.topic_bindings WHERE queue_name = %s"
+
+
+class PgmqBroker(Broker):
+    def declare(self, bindings: Mapping[str, Sequence[str]]) -> None:
+        with _connect() as connection:
+            for queue, types in bindings.items():
+                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('pgmq.declare', 0))")
+                if not connection.execute("SELECT 1 FROM pgmq.meta WHERE queue_name = %s", [queue]).fetchone():
+                    connection.execute("SELECT pgmq.create(%s)", [queue])
+                bound = {row[0] for row in connection.execute(BINDINGS, [queue])}
+                for pattern in sorted(set(types) - bound):
+                    connection.execute("SELECT pgmq.bind_topic(%s, %s)", [pattern, queue])
+                for pattern in sorted(bound - set(types)):
+                    connection.execute("SELECT pgmq.unbind_topic(%s, %s)", [pattern, queue])
+
+    def publisher(self) -> Publisher:
+        return PgmqPublisher()
+
+    def subscribe(self, queue: str) -> Subscription:
+        return PgmqSubscription(queue)
+
+    def check(self) -> None:
+        with _connect() as connection:
+            connection.execute("SELECT count(*) FROM pgmq.meta")
+
+    def shares_database(self, alias: str) -> bool:
+        here, broker = connections[alias].settings_dict, conninfo_to_dict(broker_dsn())
+        place = (broker.get("host", ""), str(broker.get("port", "")), broker["dbname"])
+        return (here["HOST"], str(here["PORT"]), here["NAME"]) == place
+
+    def hand_off(self, alias: str, messages: Sequence[Message]) -> Published:
+        with connections[alias].cursor() as cursor:
+            return _send(cursor, messages)
+
+
+class PgmqPublisher(Publisher):
+    """Publishes over a connection of its own, for a context whose database holds no queues."""
+
+    def __init__(self) -> None:
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def publish(self, messages: Sequence[Message], *, timeout: float) -> Published:
+        try:
+            if self._connection is None:
+                self._connection = _connect()
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{int(timeout * 1000)}ms"])
+                return _send(cursor, messages)
+        except psycopg.OperationalError as error:
+            self.close()
+            raise BrokerUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class PgmqSubscription(Subscription):
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+        self._connection: psycopg.Connection[Any] | None = None
+        self._holds_queue = False
+
+    def receive(self, *, limit: int, timeout: float) -> list[Delivery]:
+        try:
+            connection = self._open()
+            if not self._holds_queue:
+                row = connection.execute(LOCK, [f"pgmq.{self._queue}"]).fetchone()
+                self._holds_queue = bool(row and row[0])
+            if self._holds_queue and (deliveries := self._read(connection, limit)):
+                return deliveries
+            woken = next(connection.notifies(timeout=timeout, stop_after=1), None)
+            return self._read(connection, limit) if woken and self._holds_queue else []
+        except psycopg.OperationalError as error:
+            self.close()
+            raise BrokerUnavailable(str(error)) from error
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        try:
+            self._open().execute(DELETE, [self._queue, [delivery.tag for delivery in deliveries]])
+        except psycopg.OperationalError as error:
+            self.close()
+            raise BrokerUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+        self._connection, self._holds_queue = None, False
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            self._connection = _connect(autocommit=True)
+            self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._queue)))
+        return self._connection
+
+    def _read(self, connection: psycopg.Connection[Any], limit: int) -> list[Delivery]:
+        rows = connection.execute(READ, [self._queue, limit]).fetchall()
+        return [Delivery(row[0], row[3] or {}, row[2].encode(), row[1]) for row in rows]
+
+
+def _connect(*, autocommit: bool = False) -> psycopg.Connection[Any]:
+    try:
+        return psycopg.connect(
+            broker_dsn(),
+            connect_timeout=settings.BROKER_TIMEOUT,
+            autocommit=autocommit,
+            application_name="broker",
+        )
+    except psycopg.OperationalError as error:
+        raise BrokerUnavailable(str(error)) from error
+
+
+def _send(cursor: Any, messages: Sequence[Message]) -> Published:
+    """Enqueue in one statement, in order, and wake the readers at commit."""
+    small = [message for message in messages if len(message.data) <= MAX_MESSAGE_BYTES]
+    refused = {m.envelope.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if m not in small}
+    parameters = {
+        "ids": [message.envelope.id for message in small],
+        "keys": [message.envelope.type for message in small],
+        "data": [message.data.decode() for message in small],
+        "headers": [json.dumps(message.envelope.headers()) for message in small],
+    }
+    cursor.execute(SEND, parameters)
+    queues = dict(cursor.fetchall())
+    cursor.execute(WAKE, {"keys": sorted(set(parameters["keys"]))})
+    unroutable = {event_id: "no queue is bound to this type" for event_id, count in queues.items() if not count}
+    return Published(frozenset(queues) - frozenset(unroutable), {**refused, **unroutable})

@@ -1,0 +1,123 @@
+"""Structured logs: JSON lines in production, coloured lines on a developer's screen, personal data in neither."""
+
+from __future__ import annotations
+
+import logging.config
+from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
+
+from ecommerce.observability.context import bound_or_none
+
+PERSONAL = (
+    "email", "e_mail", "cpf", "cnpj", "phone", "password", "passwd", "secret", "token", "authorization", "cookie",
+    "address", "card_number", "cvv", "recipient",
+)  # fmt: skip
+"""A value is hidden when its key contains one of these words."""
+HIDDEN = "[redacted]"
+MAX_DEPTH = 6
+
+EventDict = MutableMapping[str, Any]
+
+
+def settings_for(*, json: bool, level: str, service: str) -> dict[str, Any]:
+    """Return the ``LOGGING`` setting. ``service`` names this process in every line."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"structured": {"()": f"{__name__}.formatter", "json": json, "service": service}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.request": {"level": "ERROR"},
+            "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+            "celery": {"level": "WARNING"},
+            "kombu": {"level": "ERROR"},
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+        },
+    }
+
+
+def configure(config: dict[str, Any]) -> None:
+    """Apply ``LOGGING``; named by the ``LOGGING_CONFIG`` setting, so that structlog is set up at the same moment."""
+    logging.config.dictConfig(config)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def formatter(*, json: bool, service: str) -> logging.Formatter:
+    """Return the formatter of every handler; it treats structlog's and the standard library's records alike."""
+
+    def add_service(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        event.pop("request", None)  # the object that Django adds to its records
+        return event
+
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_service,
+        add_request_context,
+        redact,
+    ]
+    ending: list[Any] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    if json:
+        tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        ending = [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        use_get_message=True,
+    )
+
+
+def add_request_context(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Add the identity of the request or message at hand, if there is one."""
+    if context := bound_or_none():
+        event["correlation_id"] = context.correlation_id
+        event["trace_id"] = context.trace_id
+        if context.actor:
+            event["actor"] = context.actor
+    return event
+
+
+def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Hide personal data and secrets, at any depth, by the name of their key."""
+    for key, value in event.items():
+        if is_personal(key):
+            event[key] = HIDDEN
+        elif isinstance(value, Mapping | list | tuple):
+            event[key] = _redacted(value, MAX_DEPTH)
+    return event
+
+
+@lru_cache(maxsize=4096)
+def is_personal(key: str) -> bool:
+    """Tell whether values under ``key`` must not be logged."""
+    normalized = key.lower().replace("-", "_")
+    return any(word in normalized for word in PERSONAL)
+
+
+def _redacted(value: Any, depth: int) -> Any:
+    if depth == 0:
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {k: HIDDEN if is_personal(str(k)) else _redacted(v, depth - 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item, depth - 1) for item in value]
+    return value

@@ -1,0 +1,71 @@
+"""Prometheus metrics.
+
+Several web processes and workers share one set of numbers when ``PROMETHEUS_MULTIPROC_DIR`` names a directory: each
+process writes its own files there, and whoever is scraped adds them up. The variable must be set before this module is
+imported, so the run command sets it, after :func:`clear_directory`.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+HTTP_SECONDS = Histogram(
+    "http_request_duration_seconds",
+    "Time from the first middleware to the response, by route pattern.",
+    ["route", "method", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+OUTBOX_PROCESSED = Counter(
+    "outbox_events_processed_total",
+    "Events that left the outbox, by outcome: published, refused.",
+    ["service", "event_type", "status"],
+)
+OUTBOX_PENDING = Gauge(
+    "outbox_events_pending",
+    "Events waiting in the outbox, as the relay last saw it.",
+    ["service"],
+    multiprocess_mode="mostrecent",
+)
+OUTBOX_LEASES_LOST = Counter(
+    "outbox_leases_lost_total",
+    "Outbox partitions that a relay held and did not keep, given up or taken over.",
+    ["service"],
+)
+INBOX_HANDLED = Counter(
+    "inbox_messages_handled_total",
+    "Messages taken from the broker, by outcome: handled, ignored, duplicate, failed, parked.",
+    ["service", "consumer", "outcome"],
+)
+
+
+def multiprocess_directory() -> Path | None:
+    """Return the directory that the processes share, or None when this process counts alone."""
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(directory) if directory else None
+
+
+@lru_cache(maxsize=4096)
+def http_seconds(route: str, method: str, status: int) -> Histogram:
+    """Return the histogram of one route; looking a label set up costs more than counting."""
+    return HTTP_SECONDS.labels(route, method, str(status))
+
+
+def exposition() -> bytes:
+    """Return all metrics in the Prometheus text format, of all processes when they share a directory."""
+    if multiprocess_directory() is None:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def clear_directory(directory: Path) -> None:
+    """Create ``directory``, or empty it of the files of processes that no longer run. Call it before any starts."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for file in directory.glob("*.db"):
+        file.unlink()

@@ -1,0 +1,275 @@
+"""The relay: takes committed events from the outbox of one context and hands them to the broker.
+
+Order per aggregate holds with any number of relays, because a relay leases whole partitions, for a bounded time on the
+database's clock, and every takeover raises the partition's epoch: a relay that was stalled past its lease cannot move
+rows any more. No transaction is open while publishing to a broker that is not the same database.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+from django.db import connections, transaction
+from psycopg import sql
+
+from ecommerce.ids import new_id
+from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
+from ecommerce.messaging.envelope import Envelope, Message
+from ecommerce.observability import metrics
+from ecommerce.outbox.models import PARTITIONS
+from ecommerce.outbox.wake import channel
+from ecommerce.topology import Context
+
+LEASE_SECONDS = 10
+RENEW_SECONDS = 3.0
+POLL_SECONDS = 1.0
+BATCH = 500
+CONFIRM_TIMEOUT = 10.0
+MAX_ATTEMPTS = 10
+
+ENSURE = """
+    INSERT INTO outbox_partition (partition_no, epoch) SELECT n, 0 FROM generate_series(0, %(partitions)s - 1) AS n
+    ON CONFLICT DO NOTHING
+"""
+HEARTBEAT = """
+    INSERT INTO outbox_relay (owner, seen_at) VALUES (%(me)s, clock_timestamp())
+    ON CONFLICT (owner) DO UPDATE SET seen_at = clock_timestamp()
+"""
+FORGET = """
+    DELETE FROM outbox_relay WHERE owner = %(me)s OR seen_at < clock_timestamp() - make_interval(secs => %(lease)s)
+"""
+RENEW = """
+    UPDATE outbox_partition SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+    WHERE owner = %(me)s AND lease_until > clock_timestamp()
+    RETURNING partition_no, epoch
+"""
+SHARE = """
+    SELECT ceil(%(partitions)s::numeric / greatest(1, count(*))) FROM outbox_relay
+    WHERE seen_at > clock_timestamp() - make_interval(secs => %(lease)s)
+"""
+CLAIM = """
+    UPDATE outbox_partition AS p
+    SET owner = %(me)s, epoch = p.epoch + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+    FROM (
+        SELECT partition_no FROM outbox_partition
+        WHERE lease_until IS NULL OR lease_until <= clock_timestamp()
+        ORDER BY partition_no LIMIT %(wanted)s FOR UPDATE SKIP LOCKED
+    ) AS free
+    WHERE p.partition_no = free.partition_no
+    RETURNING p.partition_no, p.epoch
+"""
+RELEASE = """
+    UPDATE outbox_partition SET owner = NULL, lease_until = NULL
+    WHERE owner = %(me)s AND partition_no = ANY(%(released)s)
+"""
+UNBLOCK = """
+    UPDATE outbox_event SET status = 'PENDING'
+    WHERE status = 'BLOCKED' AND available_at <= clock_timestamp() AND partition_no = ANY(%(partitions)s)
+"""
+READ = """
+    SELECT e.id, e.event_id, e.partition_no, e.aggregate_type, e.aggregate_id, e.event_type, e.payload::text,
+           e.headers::text, e.attempts
+    FROM unnest(%(partitions)s::smallint[]) AS held (partition_no)
+    CROSS JOIN LATERAL (
+        SELECT p.* FROM outbox_event p
+        WHERE p.partition_no = held.partition_no AND p.status = 'PENDING'
+          AND NOT EXISTS (
+            SELECT 1 FROM outbox_event h
+            WHERE h.aggregate_type = p.aggregate_type AND h.aggregate_id = p.aggregate_id
+              AND h.status <> 'PENDING' AND h.id < p.id)
+        ORDER BY p.id LIMIT %(batch)s
+    ) AS e
+    ORDER BY e.id LIMIT %(batch)s
+"""
+HOLD = """
+    SELECT partition_no, epoch FROM outbox_partition
+    WHERE owner = %(me)s AND lease_until > clock_timestamp() AND partition_no = ANY(%(partitions)s)
+    FOR KEY SHARE
+"""
+MOVE = """
+    WITH moved AS (
+        DELETE FROM outbox_event e
+        USING outbox_partition p, unnest(%(partitions)s::smallint[], %(epochs)s::bigint[]) AS held (partition_no, epoch)
+        WHERE e.id = ANY(%(ids)s) AND p.partition_no = e.partition_no
+          AND p.partition_no = held.partition_no AND p.epoch = held.epoch AND p.owner = %(me)s
+        RETURNING e.*
+    )
+    INSERT INTO outbox_archive (id, event_id, aggregate_type, aggregate_id, aggregate_version, event_type, payload,
+                                headers, attempts, origin, created_at, published_at)
+    SELECT id, event_id, aggregate_type, aggregate_id, aggregate_version, event_type, payload, headers, attempts + 1,
+           origin, created_at, clock_timestamp()
+    FROM moved
+"""
+FAIL = """
+    UPDATE outbox_event AS e
+    SET attempts = e.attempts + 1, last_error = f.error,
+        status = CASE WHEN e.attempts + 1 >= %(max)s THEN 'PARKED' ELSE 'BLOCKED' END,
+        available_at = clock_timestamp() + make_interval(secs => f.pause)
+    FROM unnest(%(ids)s::bigint[], %(errors)s::text[], %(pauses)s::float8[]) AS f (id, error, pause)
+    WHERE e.id = f.id AND e.status = 'PENDING'
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pending event as the relay reads it."""
+
+    id: int
+    event_id: UUID
+    partition_no: int
+    aggregate_type: str
+    aggregate_id: str
+    event_type: str
+    payload: str
+    headers: dict[str, Any]
+    attempts: int
+
+    def message(self) -> Message:
+        return Message(Envelope.from_headers(self.headers), self.payload.encode())
+
+
+class Relay:
+    """Drains one context's outbox. One thread each; any number of them, in any number of processes, may run."""
+
+    def __init__(self, context: Context, broker: Broker) -> None:
+        self.context = context
+        self.me = new_id()
+        self.held: dict[int, int] = {}
+        self._broker = broker
+        self._publisher: Publisher = broker.publisher()
+        self._renew_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Drain until ``stop`` is set, then publish what is left within one last round and give the leases back."""
+        with self._listener() as listener:
+            try:
+                while not stop.is_set():
+                    if not self.step():
+                        next(listener.notifies(timeout=POLL_SECONDS, stop_after=1), None)
+                self.step()
+            finally:
+                self._publisher.close()
+                self._release_all()
+
+    def step(self) -> int:
+        """Renew the leases if due and publish one batch; return how many events left the outbox or failed."""
+        if time.monotonic() >= self._renew_at:
+            self._lease()
+        if not self.held:
+            return 0
+        if self._broker.shares_database(self.context.alias):
+            return self._hand_off()
+        return self._publish()
+
+    def _lease(self) -> None:
+        """Renew what is held, give up what exceeds a fair share, claim what is missing to it."""
+        parameters = {"me": self.me, "lease": LEASE_SECONDS, "partitions": PARTITIONS}
+        with transaction.atomic(using=self.context.alias), connections[self.context.alias].cursor() as cursor:
+            if not self._renew_at:
+                cursor.execute(ENSURE, parameters)
+            cursor.execute(HEARTBEAT, parameters)
+            cursor.execute(RENEW, parameters)
+            kept = dict(cursor.fetchall())
+            cursor.execute(SHARE, parameters)
+            share = int(cursor.fetchone()[0])
+            if surplus := sorted(kept)[share:]:
+                cursor.execute(RELEASE, {**parameters, "released": surplus})
+                kept = {number: epoch for number, epoch in kept.items() if number not in surplus}
+            elif len(kept) < share:
+                cursor.execute(CLAIM, {**parameters, "wanted": share - len(kept)})
+                kept |= dict(cursor.fetchall())
+            cursor.execute(UNBLOCK, {"partitions": sorted(kept)})
+        for number in self.held.keys() - kept.keys():
+            metrics.OUTBOX_LEASES_LOST.labels(self.context.name).inc()
+            log.info("outbox_lease_gone", context=self.context.name, partition=number)
+        self.held = kept
+        self._renew_at = time.monotonic() + RENEW_SECONDS
+
+    def _read(self) -> list[Row]:
+        with connections[self.context.alias].cursor() as cursor:
+            cursor.execute(READ, {"partitions": sorted(self.held), "batch": BATCH})
+            return [Row(*row[:7], json.loads(row[7]), row[8]) for row in cursor.fetchall()]
+
+    def _hand_off(self) -> int:
+        """Move a batch from the outbox to the queues in one transaction: this hop has no duplicates."""
+        with transaction.atomic(using=self.context.alias):
+            rows = self._read()
+            if not rows:
+                return 0
+            with connections[self.context.alias].cursor() as cursor:
+                partitions = sorted({row.partition_no for row in rows})
+                cursor.execute(HOLD, {"me": self.me, "partitions": partitions})
+                still_held = dict(cursor.fetchall())
+            rows = [row for row in rows if still_held.get(row.partition_no) == self.held[row.partition_no]]
+            published = self._broker.hand_off(self.context.alias, [row.message() for row in rows])
+            self._settle(rows, published)
+        return len(rows)
+
+    def _publish(self) -> int:
+        """Publish a window, at most one unconfirmed event per aggregate, and archive what was confirmed."""
+        rows = first_of_each_aggregate(self._read())
+        if not rows:
+            return 0
+        try:
+            published = self._publisher.publish([row.message() for row in rows], timeout=CONFIRM_TIMEOUT)
+        except BrokerUnavailable as error:
+            log.warning("broker_unavailable", context=self.context.name, error=str(error))
+            time.sleep(random.uniform(0, POLL_SECONDS))  # noqa: S311
+            return 0
+        with transaction.atomic(using=self.context.alias):
+            self._settle(rows, published)
+        return len(rows)
+
+    def _settle(self, rows: Sequence[Row], published: Published) -> None:
+        """Archive the confirmed rows while the lease is ours; put the refused ones back with a growing pause."""
+        done = [row for row in rows if row.event_id in published.confirmed]
+        refused = [row for row in rows if row.event_id in published.refused]
+        with connections[self.context.alias].cursor() as cursor:
+            if done:
+                numbers = sorted({row.partition_no for row in done})
+                epochs = [self.held[number] for number in numbers]
+                ids = [row.id for row in done]
+                cursor.execute(MOVE, {"me": self.me, "partitions": numbers, "epochs": epochs, "ids": ids})
+            if refused:
+                errors = [published.refused[row.event_id] for row in refused]
+                pauses = [random.uniform(0, min(300, 2**row.attempts)) for row in refused]  # noqa: S311
+                parameters = {"max": MAX_ATTEMPTS, "errors": errors, "pauses": pauses}
+                cursor.execute(FAIL, {**parameters, "ids": [row.id for row in refused]})
+        for row in done:
+            metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, "published").inc()
+        for row in refused:
+            log.error("event_refused", context=self.context.name, event_type=row.event_type, event_id=str(row.event_id))
+            metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, "refused").inc()
+
+    def _release_all(self) -> None:
+        with transaction.atomic(using=self.context.alias), connections[self.context.alias].cursor() as cursor:
+            cursor.execute(RELEASE, {"me": self.me, "released": sorted(self.held)})
+            cursor.execute(FORGET, {"me": self.me, "lease": LEASE_SECONDS})
+        self.held, self._renew_at = {}, 0.0
+
+    def _listener(self) -> psycopg.Connection[Any]:
+        """Open the connection that listens for commits of this context."""
+        parameters = connections[self.context.alias].get_connection_params()
+        wanted = {key: parameters[key] for key in ("host", "port", "dbname", "user", "password") if parameters.get(key)}
+        listener = psycopg.connect(**wanted, autocommit=True, application_name="outbox-relay")
+        listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel(self.context.alias))))
+        return listener
+
+
+def first_of_each_aggregate(rows: Sequence[Row]) -> list[Row]:
+    """Return the oldest row of each aggregate, in order."""
+    first: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        first.setdefault((row.aggregate_type, row.aggregate_id), row)
+    return list(first.values())

@@ -1,0 +1,91 @@
+"""What a saga is: named steps, each with do and undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+class OutcomeUnknown(Exception):
+    """The action may have happened: the other side did not answer. The step is run again, and must ask first."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a step returns when it can only go on later: at ``until``, or when :func:`signal` is called before."""
+
+    until: datetime
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SagaState:
+    """What a step may know. ``data`` is everything that earlier steps returned, JSON-ready."""
+
+    saga_id: UUID
+    subject: UUID
+    data: Mapping[str, Any]
+    now: datetime
+    error: Mapping[str, Any] | None = None
+    """While undoing: what made the saga turn back, as ``step``, ``code``, ``detail`` and ``params``."""
+
+
+Do = Callable[[SagaState], Mapping[str, Any] | Wait | None]
+Undo = Callable[[SagaState], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. Both functions run outside any transaction and must be idempotent: they may run again after a crash.
+
+    ``do`` returns what later steps need to know. A ``DomainError`` refuses the step and the saga turns back; an
+    unavailable neighbour or any other exception is tried again first, ``attempts`` times in all. The way back begins
+    with the ``undo`` of the very step that failed, since part of it may have happened: ``undo`` must cope with nothing
+    to undo. A step without ``do`` was done by the transaction that started the saga.
+    """
+
+    name: str
+    do: Do | None = None
+    undo: Undo | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Saga:
+    """A saga's definition. Bump ``version`` and keep the old definition registered while instances of it live."""
+
+    type: str
+    steps: tuple[Step, ...]
+    version: int = 1
+
+
+_sagas: dict[tuple[str, int], Saga] = {}
+_newest: dict[str, Saga] = {}
+
+
+def register(saga: Saga) -> Saga:
+    """Make a definition known to the engine of this process; return it."""
+    _sagas[saga.type, saga.version] = saga
+    if saga.version >= _newest.get(saga.type, saga).version:
+        _newest[saga.type] = saga
+    return saga
+
+
+def definition(saga_type: str, version: int | None = None) -> Saga:
+    """Return a definition, the newest unless ``version`` is given.
+
+    Raises:
+        LookupError: it is not registered here.
+    """
+    try:
+        return _newest[saga_type] if version is None else _sagas[saga_type, version]
+    except KeyError:
+        raise LookupError(f"no definition of saga {saga_type} version {version}") from None
+
+
+def definitions() -> list[Saga]:
+    """Return the newest definition of every saga, by type."""
+    return [_newest[saga_type] for saga_type in sorted(_newest)]

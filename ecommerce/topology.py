@@ -1,0 +1,104 @@
+"""Which contexts exist, which of them run in this process, and where the others are.
+
+The only place that knows the shape. It is a value: settings build it once from the environment, and everybody else
+asks :func:`current`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+@dataclass(frozen=True)
+class Context:
+    """One bounded context: every name derived from ``name``."""
+
+    name: str
+    port: int
+    """The port of its web process when the contexts run as six services."""
+    local: bool
+    url: str
+    """The base URL of its service when it is not local, else empty."""
+
+    @property
+    def app(self) -> str:
+        return f"contexts.{self.name}"
+
+    @property
+    def alias(self) -> str:
+        """The database alias, which is also the Django app label."""
+        return self.name
+
+    @property
+    def schema(self) -> str:
+        return f"{self.name}_service"
+
+    @property
+    def role(self) -> str:
+        return f"{self.name}_service"
+
+    @property
+    def queue(self) -> str:
+        """The broker queue that holds the events for this context."""
+        return f"{self.name}_events"
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents ``source`` of what it publishes."""
+        return f"/contexts/{self.name}"
+
+
+@dataclass(frozen=True)
+class Topology:
+    contexts: tuple[Context, ...]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], ports: Mapping[str, int]) -> Topology:
+        """Read ``CONTEXTS`` (comma-separated, default all) and ``<CONTEXT>_URL``.
+
+        Raises:
+            ImproperlyConfigured: an unknown context is named, or a context is neither local nor has a URL.
+        """
+        wanted = {name.strip() for name in environment.get("CONTEXTS", "").split(",") if name.strip()} or set(ports)
+        if unknown := wanted - set(ports):
+            raise ImproperlyConfigured(f"CONTEXTS names unknown contexts: {', '.join(sorted(unknown))}")
+        contexts = []
+        for name, port in ports.items():
+            url = "" if name in wanted else environment.get(f"{name.upper()}_URL", "").rstrip("/")
+            contexts.append(Context(name=name, port=port, local=name in wanted, url=url))
+        return cls(tuple(contexts))
+
+    @cached_property
+    def by_name(self) -> dict[str, Context]:
+        return {context.name: context for context in self.contexts}
+
+    @property
+    def local(self) -> tuple[Context, ...]:
+        return tuple(context for context in self.contexts if context.local)
+
+    def __getitem__(self, name: str) -> Context:
+        return self.by_name[name]
+
+    def of_module(self, module: str) -> Context:
+        """Return the context that a dotted module path such as ``contexts.cart.views`` belongs to."""
+        package, _, rest = module.partition(".")
+        name = rest.partition(".")[0]
+        if package != "contexts" or name not in self.by_name:
+            raise LookupError(f"{module} belongs to no context")
+        return self.by_name[name]
+
+
+def current() -> Topology:
+    """Return the topology of this process."""
+    topology: Topology = settings.TOPOLOGY
+    return topology
+
+
+def local_aliases() -> Iterable[str]:
+    """Return the database aliases of the local contexts."""
+    return [context.alias for context in current().local]

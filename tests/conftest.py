@@ -1,0 +1,50 @@
+"""Give the suite its databases: real PostgreSQL, one set per run, also when several runs share a machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from ecommerce.db.bootstrap import connect_administrator
+from ecommerce.db.configuration import MAINTENANCE_DATABASE, context_databases
+from ecommerce.db.embedded import Server, locate
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> None:
+    """Start the embedded server when the environment names no other. It stays: ``manage.py db stop`` ends it."""
+    server = Server(locate(settings.VAR_DIR, os.environ))
+    if any(database["HOST"] == str(server.place.sockets) for database in context_databases().values()):
+        server.start()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    postgresql: None, django_db_modify_db_settings_parallel_suffix: None
+) -> Iterator[None]:
+    """Name the test databases ``test_…``, with a number when another run on the same server uses that name now.
+
+    A name is taken by a session lock in the maintenance database, so it is free again however a run ends.
+    """
+    first = next(iter(context_databases().values()))
+    with connect_administrator(first, MAINTENANCE_DATABASE) as connection:
+        number = next(number for number in range(1, 100) if _take(connection, _test_name(first, number)))
+        for database in context_databases().values():
+            database["TEST"]["NAME"] = _test_name(database, number)
+        yield
+
+
+def _test_name(database: dict[str, object], number: int) -> str:
+    test = database["TEST"]
+    assert isinstance(test, dict)
+    name = test.get("NAME") or f"test_{database['NAME']}"
+    return f"{name}_{number}" if number > 1 else str(name)
+
+
+def _take(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(hashtext('test database'), hashtext(%s))", [name]).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,36 @@
+import pytest
+
+from contexts.cart.models import Cart, CartEvent, Reminder
+from contexts.cart.usecases.erasure import erase_contact
+from ecommerce.ids import new_id
+from tests.contexts.cart.factories import cart_with
+
+pytestmark = pytest.mark.django_db(databases=["cart"])
+
+
+def test_an_address_vanishes_from_rows_and_events_and_others_stay(catalog):
+    ana = new_id()
+    cart_with(catalog.sell(), customer_id=ana, email="ana@work.example")
+    cart_with(catalog.sell(), email="ana@example.com")
+    cart_with(catalog.sell(), email="bia@example.com")
+    cart_with(catalog.sell())
+    assert erase_contact(customer_id=ana, email="Ana@example.com") == 2
+    assert list(Cart.objects.exclude(email="").values_list("email", flat=True)) == ["bia@example.com"]
+    assert not CartEvent.objects.filter(data__email__startswith="ana").exists()
+    assert CartEvent.objects.filter(data__email="bia@example.com").exists()
+
+
+def test_erasing_a_customer_without_an_address_touches_no_guest(catalog):
+    cart_with(catalog.sell(), email="bia@example.com")
+    assert erase_contact(customer_id=new_id(), email="") == 0
+    assert Cart.objects.filter(email="bia@example.com").exists()
+
+
+def test_erasing_twice_is_erasing_once(catalog):
+    ana = new_id()
+    cart_with(catalog.sell(), customer_id=ana, email="ana@example.com")
+    erase_contact(customer_id=ana, email="ana@example.com")
+    events = list(CartEvent.objects.values_list("data", flat=True))
+    erase_contact(customer_id=ana, email="ana@example.com")
+    assert list(CartEvent.objects.values_list("data", flat=True)) == events
+    assert not Reminder.objects.exists()

@@ -1,0 +1,209 @@
+"""The back office of identity."""
+
+import time
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
+from django.contrib.auth.models import Group, Permission
+from django.core.mail import EmailMessage
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from contexts.identity.events import UserEmailVerified, UserRegistered
+from contexts.identity.models import Session, User
+from ecommerce.testing import published
+from tests.contexts.identity.factories import PASSWORD, AddressFactory, SavedCardFactory, UserFactory
+
+pytestmark = pytest.mark.django_db(databases=["identity"])
+
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+@pytest.fixture
+def boss(client: Client) -> User:
+    user = UserFactory(is_staff=True, is_superuser=True)
+    client.force_login(user)
+    return user
+
+
+def colleague(client: Client, *permissions: str) -> User:
+    role = Group.objects.create(name="atendimento")
+    role.permissions.add(*Permission.objects.filter(content_type__app_label="identity", codename__in=permissions))
+    user = UserFactory(is_staff=True, groups=[role])
+    client.force_login(user)
+    return user
+
+
+def populate(count: int) -> None:
+    for _ in range(count):
+        user = UserFactory(groups=[Group.objects.get_or_create(name="vip")[0]])
+        AddressFactory(user=user)
+        SavedCardFactory(user=user)
+        Authenticator.objects.create(user=user, type="totp", data={})
+        Session.objects.create(session_key=f"key-{user.pk}", session_data="", expire_date=user.created_at, user=user)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "identity/user",
+        "identity/address",
+        "identity/savedcard",
+        "identity/session",
+        "account/emailaddress",
+        "mfa/authenticator",
+        "auth/group",
+    ],
+)
+def test_a_list_costs_the_same_however_long_it_is(client: Client, boss: User, path: str) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(connections["identity"]) as queries:
+            assert client.get(f"/admin/{path}/").status_code == 200
+        return len(queries)
+
+    populate(2)
+    cost()
+    few = cost()
+    populate(10)
+    assert cost() == few
+    assert few <= 12
+
+
+def test_documents_are_masked_and_tokens_hidden(client: Client, boss: User) -> None:
+    ana = UserFactory(tax_id="52998224725")
+    card = SavedCardFactory(user=ana, token="tok_secret")
+    page = client.get(f"/admin/identity/user/{ana.pk}/change/").content.decode()
+    assert "***.982.247-**" in page
+    assert "52998224725" not in page
+    for path in ("", f"{card.pk}/change/"):
+        answer = client.get(f"/admin/identity/savedcard/{path}")
+        assert answer.status_code == 200
+        assert "tok_secret" not in answer.content.decode()
+
+
+def test_a_new_account_is_announced_and_has_no_password(client: Client, boss: User) -> None:
+    body = {"email": "Novo@example.com", "full_name": "Novo", "locale": "pt-BR", "is_staff": "on", "groups": []}
+    assert client.post("/admin/identity/user/add/", body).status_code == 302
+    user = User.objects.get(email="novo@example.com")
+    assert (user.is_staff, user.has_usable_password()) == (True, False)
+    assert EmailAddress.objects.get(user=user).primary
+    assert published("identity", UserRegistered) == [UserRegistered(user_id=user.id, locale="pt-BR")]
+
+
+def change(client: Client, user: User, **fields: Any) -> int:
+    body = {"full_name": user.full_name, "phone": user.phone, "locale": user.locale, **fields}
+    return client.post(f"/admin/identity/user/{user.pk}/change/", body).status_code
+
+
+def test_a_closed_account_loses_its_sessions(client: Client, boss: User) -> None:
+    ana = UserFactory()
+    Session.objects.create(session_key="k", session_data="", expire_date=ana.created_at, user=ana)
+    assert change(client, ana, full_name="Ana S.") == 302
+    ana.refresh_from_db()
+    assert (ana.full_name, ana.is_active, ana.version) == ("Ana S.", False, 2)
+    assert not ana.sessions.exists()
+
+
+def test_a_colleague_cannot_raise_anybody(client: Client) -> None:
+    me = colleague(client, "change_user", "view_user")
+    ana = UserFactory()
+    for user in (ana, me):
+        change(client, user, is_active="on", is_staff="on", is_superuser="on", user_permissions=["1"])
+        user.refresh_from_db()
+        assert not user.is_superuser
+        assert not user.user_permissions.exists()
+    assert not ana.is_staff
+
+
+def test_a_colleague_cannot_touch_a_superuser(client: Client) -> None:
+    colleague(client, "change_user", "view_user")
+    boss = UserFactory(is_staff=True, is_superuser=True, full_name="Chefe")
+    assert change(client, boss, full_name="Outro") == 403
+    answer = client.post(
+        "/admin/identity/user/", {"action": "end_sessions", "_selected_action": [str(boss.pk)]}, follow=True
+    )
+    assert answer.status_code == 200
+    boss.refresh_from_db()
+    assert boss.full_name == "Chefe"
+
+
+def test_accounts_cannot_be_deleted(client: Client, boss: User) -> None:
+    ana = UserFactory()
+    assert client.post(f"/admin/identity/user/{ana.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def act(client: Client, path: str, action: str, *rows: Any) -> Any:
+    body = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+    return client.post(f"/admin/{path}/", body, follow=True)
+
+
+def test_a_link_to_set_a_password_is_mailed(client: Client, boss: User, mailoutbox: list[EmailMessage]) -> None:
+    ana = UserFactory(password="!")
+    assert act(client, "identity/user", "send_link", ana).status_code == 200
+    assert [mail.to for mail in mailoutbox] == [[ana.email]]
+    assert "/conta/nova-senha/" in str(mailoutbox[0].body)
+
+
+def test_sessions_are_ended_for_the_chosen_accounts(client: Client, boss: User) -> None:
+    ana, bia = UserFactory(), UserFactory()
+    for user in (ana, bia):
+        Session.objects.create(session_key=f"k{user.pk}"[:40], session_data="", expire_date=user.created_at, user=user)
+    act(client, "identity/user", "end_sessions", ana)
+    assert [session.user for session in Session.objects.filter(user__in=[ana, bia])] == [bia]
+
+
+def test_an_email_confirmed_by_hand_is_announced(client: Client, boss: User) -> None:
+    ana = UserFactory(verified=False)
+    act(client, "account/emailaddress", "confirm", EmailAddress.objects.get(user=ana))
+    assert EmailAddress.objects.get(user=ana).verified
+    assert published("identity", UserEmailVerified) == [UserEmailVerified(user_id=ana.id)]
+
+
+def test_roles_can_be_edited(client: Client, boss: User) -> None:
+    permission = Permission.objects.get(codename="view_user")
+    assert client.get("/admin/auth/group/add/").status_code == 200
+    assert client.post("/admin/auth/group/add/", {"name": "novo", "permissions": [permission.pk]}).status_code == 302
+    assert list(Group.objects.get(name="novo").permissions.all()) == [permission]
+
+
+def log_in(client: Client, user: User, **fields: str) -> Any:
+    body = {"username": user.email, "password": PASSWORD, "next": "/admin/", **fields}
+    return client.post("/admin/login/", body)
+
+
+def test_staff_log_in_with_their_password(client: Client) -> None:
+    boss = UserFactory(is_staff=True, is_superuser=True)
+    assert "Código do autenticador" in client.get("/admin/login/").content.decode()
+    assert log_in(client, boss, password="wrong").status_code == 200
+    assert log_in(client, boss).status_code == 302
+    assert client.get("/admin/").status_code == 200
+    assert Session.objects.get(user=boss).ip == "127.0.0.1"
+
+
+def test_the_second_factor_is_asked_for_here_too(client: Client, settings: Any) -> None:
+    settings.MFA_TOTP_TOLERANCE = 1
+    boss = UserFactory(is_staff=True, is_superuser=True)
+    TOTP.activate(boss, SECRET)
+    for code in ("", "000000"):
+        assert log_in(client, boss, code=code).status_code == 200
+        assert client.get("/admin/").status_code == 302
+    assert log_in(client, boss, code=format_hotp_value(hotp_value(SECRET, int(time.time()) // 30))).status_code == 302
+    assert client.get("/admin/").status_code == 200
+
+
+def test_guesses_are_limited_here_too(client: Client, settings: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"login_failed": "2/5m/key"}
+    boss = UserFactory(is_staff=True, is_superuser=True)
+    for _ in range(2):
+        log_in(client, boss, password="wrong")
+    assert log_in(client, boss).status_code == 200
+    assert client.get("/admin/").status_code == 302
+
+
+def test_a_customer_does_not_get_into_the_back_office(client: Client) -> None:
+    log_in(client, UserFactory())
+    assert client.get("/admin/").status_code == 302

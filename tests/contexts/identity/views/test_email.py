@@ -1,0 +1,101 @@
+"""Proving and changing the e-mail, over HTTP."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core.mail import EmailMessage
+
+from contexts.identity.events import UserEmailVerified
+from contexts.identity.models import User
+from ecommerce.http.authentication import verify
+from ecommerce.testing import published
+from tests.contexts.identity.factories import PASSWORD, UserFactory
+
+pytestmark = pytest.mark.django_db(databases=["identity"])
+
+ANA = {"email": "ana@example.com", "password": PASSWORD}
+
+
+def key_in(mail: EmailMessage) -> str:
+    found = re.search(r"/conta/confirmar-email/(\S+?)[.]?\s", f"{mail.body}\n")
+    assert found
+    return unquote(found.group(1))
+
+
+def test_the_link_confirms_the_email_once(auth: Callable[..., Any], mailoutbox: list[EmailMessage]) -> None:
+    tokens = auth("auth/signup", ANA).json()["meta"]
+    key = key_in(mailoutbox[0])
+    assert auth("auth/email/verify", {"key": key}, token=tokens["access_token"]).status_code == 200
+    assert User.objects.with_email_verified().get().email_verified
+    again = auth("auth/email/verify", {"key": key})
+    assert again.json()["errors"][0]["code"] == "invalid_or_expired_key"
+    user = User.objects.get()
+    assert published("identity", UserEmailVerified) == [UserEmailVerified(user_id=user.id)]
+    assert user.version == 2
+    refreshed = auth("tokens/refresh", {"refresh_token": tokens["refresh_token"]}).json()["data"]
+    assert verify(refreshed["access_token"])[0].email_verified
+
+
+def test_the_link_works_on_a_device_without_a_session(
+    auth: Callable[..., Any], mailoutbox: list[EmailMessage]
+) -> None:
+    auth("auth/signup", ANA)
+    answer = auth("auth/email/verify", {"key": key_in(mailoutbox[0])})
+    assert answer.status_code == 401  # confirmed, and still nobody is logged in here
+    assert User.objects.with_email_verified().get().email_verified
+
+
+def test_another_link_can_be_asked_for(
+    auth: Callable[..., Any], mailoutbox: list[EmailMessage], settings: Any
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"confirm_email": ""}
+    token = auth("auth/signup", ANA).json()["meta"]["access_token"]
+    assert auth("account/email", {"email": ANA["email"]}, method="put", token=token).status_code == 200
+    assert len(mailoutbox) == 2
+
+
+def test_confirmation_and_event_are_stored_together_or_not_at_all(
+    auth: Callable[..., Any], mailoutbox: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth("auth/signup", ANA)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the outbox is broken")
+
+    monkeypatch.setattr("ecommerce.unit_of_work.append", fail)
+    with pytest.raises(RuntimeError, match="outbox"):
+        auth("auth/email/verify", {"key": key_in(mailoutbox[0])})
+    assert not EmailAddress.objects.get().verified
+
+
+def test_a_new_email_replaces_the_old_one_when_it_is_confirmed(
+    auth: Callable[..., Any], mailoutbox: list[EmailMessage]
+) -> None:
+    ana = UserFactory(email="old@example.com")
+    token = auth("auth/login", {"email": ana.email, "password": PASSWORD}).json()["meta"]["access_token"]
+    assert auth("account/email", {"email": "New@example.com"}, token=token).status_code == 200
+    ana.refresh_from_db()
+    assert ana.email == "old@example.com"
+    assert auth("auth/email/verify", {"key": key_in(mailoutbox[-1])}, token=token).status_code == 200
+    ana.refresh_from_db()
+    assert ana.email == "new@example.com"
+    assert [(row.email, row.verified) for row in EmailAddress.objects.all()] == [("new@example.com", True)]
+    assert published("identity", UserEmailVerified) == [UserEmailVerified(user_id=ana.id)]
+    assert mailoutbox[-1].to == ["old@example.com"]  # whoever had it is told
+
+
+def test_an_email_that_somebody_else_took_meanwhile_stays_theirs(
+    auth: Callable[..., Any], mailoutbox: list[EmailMessage]
+) -> None:
+    ana = UserFactory(email="old@example.com")
+    token = auth("auth/login", {"email": ana.email, "password": PASSWORD}).json()["meta"]["access_token"]
+    auth("account/email", {"email": "wanted@example.com"}, token=token)
+    UserFactory(email="wanted@example.com", verified=False)
+    assert auth("auth/email/verify", {"key": key_in(mailoutbox[-1])}, token=token).status_code == 409
+    ana.refresh_from_db()
+    assert ana.email == "old@example.com"
+    assert not published("identity", UserEmailVerified)

@@ -1,0 +1,114 @@
+"""What every broker must do; run against each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from ecommerce import clock
+from ecommerce.ids import new_id
+from ecommerce.messaging.broker import MAX_MESSAGE_BYTES, Broker, Delivery, Subscription
+from ecommerce.messaging.envelope import Envelope, Message
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["order"])
+
+
+def message(type_: str = "test.happened.v1", *, sequence: int = 1, data: bytes = b'{"n": 1}') -> Message:
+    return Message(
+        Envelope(
+            id=new_id(), source="/contexts/test", type=type_, subject="s", time=clock.now(), partitionkey="s",
+            sequence=sequence,
+        ),
+        data,
+    )  # fmt: skip
+
+
+def receive(subscription: Subscription, count: int, *, within: float = 10) -> list[Delivery]:
+    """Receive until ``count`` messages came; acknowledges nothing."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if len(deliveries := subscription.receive(limit=100, timeout=0.5)) >= count:
+            return deliveries
+    raise AssertionError(f"fewer than {count} messages within {within} s")
+
+
+def sequences(deliveries: Sequence[Delivery]) -> list[int]:
+    return [Envelope.from_headers(delivery.headers).sequence for delivery in deliveries]
+
+
+def test_a_message_reaches_the_queue_bound_to_its_type_and_no_other(broker: Broker, queue: str) -> None:
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher, subscription = broker.publisher(), broker.subscribe(queue)
+    wanted, other = message(), message("test.ignored.v1")
+
+    published = publisher.publish([wanted, other], timeout=5)
+
+    (delivery,) = receive(subscription, 1)
+    subscription.acknowledge([delivery])
+    assert published.confirmed == {wanted.envelope.id}
+    assert set(published.refused) == {other.envelope.id}
+    assert Envelope.from_headers(delivery.headers) == wanted.envelope
+    assert delivery.data == wanted.data
+    assert subscription.receive(limit=10, timeout=0.2) == []
+    publisher.close()
+    subscription.close()
+
+
+def test_messages_come_in_the_order_they_were_published(broker: Broker, queue: str) -> None:
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher, subscription = broker.publisher(), broker.subscribe(queue)
+
+    publisher.publish([message(sequence=n) for n in range(1, 51)], timeout=5)
+
+    got: list[int] = []
+    while len(got) < 50:
+        batch = receive(subscription, 1)
+        got += sequences(batch)
+        subscription.acknowledge(batch)
+    assert got == list(range(1, 51))
+    publisher.close()
+    subscription.close()
+
+
+def test_what_was_not_acknowledged_comes_again_to_the_next_reader_in_order(broker: Broker, queue: str) -> None:
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher, first, second = broker.publisher(), broker.subscribe(queue), broker.subscribe(queue)
+    publisher.publish([message(sequence=n) for n in (1, 2, 3)], timeout=5)
+
+    taken = receive(first, 1)
+    first.acknowledge(taken[:1])
+    assert second.receive(limit=10, timeout=0.3) == [], "a second reader stands by while the first lives"
+    first.close()
+
+    again: list[Delivery] = []
+    deadline = time.monotonic() + 10
+    while len(again) < 2 and time.monotonic() < deadline:
+        again += second.receive(limit=10, timeout=0.5)
+    assert sequences(again)[:2] == [2, 3]
+    publisher.close()
+    second.close()
+
+
+def test_a_message_that_is_too_large_is_refused_and_the_others_pass(broker: Broker, queue: str) -> None:
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher = broker.publisher()
+    large, small = message(data=b'"' + b"x" * MAX_MESSAGE_BYTES + b'"'), message()
+
+    published = publisher.publish([large, small], timeout=5)
+
+    assert set(published.refused) == {large.envelope.id}
+    assert published.confirmed == {small.envelope.id}
+    publisher.close()
+
+
+def test_declaring_twice_changes_nothing(broker: Broker, queue: str) -> None:
+    for _ in range(2):
+        broker.declare({queue: ["test.happened.v1"]})
+    publisher, subscription = broker.publisher(), broker.subscribe(queue)
+    publisher.publish([message()], timeout=5)
+
+    assert len(receive(subscription, 1)) == 1
+    publisher.close()
+    subscription.close()

@@ -1,0 +1,154 @@
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from ecommerce.observability import context
+from ecommerce.observability.logging import HIDDEN, configure, formatter, redact, settings_for
+
+
+class Lines(logging.Handler):
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self.setFormatter(formatter(json=as_json, service="catalog"))
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    yield from _attached(Lines(as_json=True))
+
+
+@pytest.fixture
+def console() -> Iterator[Lines]:
+    yield from _attached(Lines(as_json=False))
+
+
+def _attached(handler: Lines) -> Iterator[Lines]:
+    logger = logging.getLogger("shop")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def only(lines: Lines) -> dict[str, Any]:
+    (line,) = lines.lines
+    entry: dict[str, Any] = json.loads(line)
+    return entry
+
+
+def test_a_line_says_what_happened_where_and_for_whom(lines: Lines) -> None:
+    with context.bound(correlation_id="c-1", actor="user:7") as bound:
+        structlog.get_logger("shop").info("order_placed", order_id="o-1", total="10.00")
+
+    entry = only(lines)
+    assert entry.pop("timestamp").endswith("Z")
+    assert entry == {
+        "event": "order_placed",
+        "order_id": "o-1",
+        "total": "10.00",
+        "level": "info",
+        "logger": "shop",
+        "service": "catalog",
+        "correlation_id": "c-1",
+        "trace_id": bound.trace_id,
+        "actor": "user:7",
+    }
+
+
+def test_records_of_the_standard_library_look_the_same(lines: Lines) -> None:
+    with context.bound(correlation_id="c-1"):
+        logging.getLogger("shop").warning("%s is slow", "gateway", extra={"seconds": 3})
+
+    entry = only(lines)
+    assert (entry["event"], entry["seconds"], entry["level"]) == ("gateway is slow", 3, "warning")
+    assert (entry["service"], entry["correlation_id"]) == ("catalog", "c-1")
+
+
+def test_outside_a_request_no_identity_is_invented(lines: Lines) -> None:
+    structlog.get_logger("shop").info("started")
+
+    assert "correlation_id" not in only(lines)
+
+
+def test_personal_data_and_secrets_are_hidden_at_any_depth(lines: Lines) -> None:
+    structlog.get_logger("shop").info(
+        "x",
+        email="ana@example.com",
+        Customer_CPF="1",
+        access_token="t",
+        order={"shippingAddress": {"street": "Rua A"}, "lines": [{"phone": "1", "sku": "A"}], "X-Authorization": "b"},
+    )
+
+    entry = only(lines)
+    assert (entry["email"], entry["Customer_CPF"], entry["access_token"]) == (HIDDEN,) * 3
+    assert entry["order"] == {
+        "shippingAddress": HIDDEN,
+        "lines": [{"phone": HIDDEN, "sku": "A"}],
+        "X-Authorization": HIDDEN,
+    }
+
+
+def test_what_nests_too_deeply_is_hidden_whole() -> None:
+    nested: dict[str, Any] = {"email": "ana@example.com"}
+    for _ in range(20):
+        nested = {"inner": nested}
+
+    assert "ana@example.com" not in str(redact(None, "", {"event": "x", "data": nested}))
+
+
+@pytest.mark.parametrize("way", ["structlog", "standard library"])
+def test_a_traceback_is_logged_without_the_values_of_variables(lines: Lines, way: str) -> None:
+    try:
+        password = "hunter2"
+        raise ValueError("no stock")
+    except ValueError:
+        if way == "structlog":
+            structlog.get_logger("shop").exception("failed")
+        else:
+            logging.getLogger("shop").exception("failed")
+
+    entry = only(lines)
+    assert entry["exception"][0]["exc_type"] == "ValueError"
+    assert entry["exception"][0]["exc_value"] == "no stock"
+    assert password not in lines.lines[0].replace('password = "hunter2"', "")
+
+
+def test_developers_get_readable_lines(console: Lines) -> None:
+    structlog.get_logger("shop").info("order_placed", order_id="o-1", email="ana@example.com")
+
+    (line,) = console.lines
+    assert "order_placed" in line
+    assert "o-1" in line
+    assert "ana@example.com" not in line
+
+
+def test_levels_are_respected(lines: Lines) -> None:
+    structlog.get_logger("shop").debug("noise")
+
+    assert lines.lines == []
+
+
+def test_values_without_json_do_not_break_a_line(lines: Lines) -> None:
+    structlog.get_logger("shop").info("x", value=object(), where=sys)
+
+    assert "object object" in only(lines)["value"]
+
+
+def test_the_setting_configures_the_root_logger(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        configure(settings_for(json=True, level="WARNING", service="x"))
+        assert root.level == logging.WARNING
+        assert logging.getLogger("django.request").getEffectiveLevel() == logging.ERROR
+    finally:
+        root.handlers, root.level = handlers, level
