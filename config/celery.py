@@ -15,12 +15,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@app.on_configure.connect
-def add_event_threads(sender: Celery, **_: Any) -> None:
-    from ecommerce.inbox.bootstep import ConsumerStep
-    from ecommerce.outbox.bootstep import RelayStep
-
-    sender.steps["worker"].update({RelayStep, ConsumerStep})
+app.steps["worker"].add("ecommerce.worker:EventThreads")
 
 
 @setup_logging.connect

@@ -1,8 +1,8 @@
 """Django's middleware for people with a browser, spared to programs with a token.
 
-Sessions, logins, messages and page languages matter to the admin and to the account pages; a JWT request would pay for
-them and never use them. The classes stay subclasses of Django's, in ``MIDDLEWARE`` and in Django's order, so that the
-checks of the admin and every third-party app still see what they look for.
+Sessions, logins and messages matter to the admin and to the account pages; a JWT request would pay for them and never
+use them. The classes stay subclasses of Django's, in ``MIDDLEWARE`` and in Django's order, so that the checks of the
+admin and every third-party app still see what they look for.
 """
 
 from __future__ import annotations
@@ -14,11 +14,7 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
-from django.middleware.locale import LocaleMiddleware
-from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
-
-from ecommerce.http.language import language_of
 
 
 class BackOfficeOnly(MiddlewareMixin):
@@ -40,16 +36,3 @@ class BackOfficeAuthentication(BackOfficeOnly, AuthenticationMiddleware):
 
 class BackOfficeMessages(BackOfficeOnly, MessageMiddleware):
     pass
-
-
-class Language(LocaleMiddleware):
-    """Django's choice of language for people; for programs the ``Accept-Language`` header alone.
-
-    It must set a language for every request: the thread still holds that of the request before.
-    """
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if request.path_info.startswith(settings.BACK_OFFICE_PREFIXES):
-            return super().__call__(request)
-        translation.activate(language_of(request))
-        return self.get_response(request)

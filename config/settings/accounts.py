@@ -7,6 +7,9 @@ env = environ.Env()
 FRONTEND_URL = env.str("FRONTEND_URL", default=env.str("PUBLIC_URL", default="http://localhost:8000"))
 """The storefront: links in account mails lead there."""
 
+SHOP_NAME = env.str("SHOP_NAME", default="Loja")
+"""How account mails and authenticator apps call this shop."""
+
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 SESSION_ENGINE = "contexts.identity.adapters.sessions"
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
@@ -14,6 +17,7 @@ SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
 
 # --- account ---------------------------------------------------------------------------------------------------------
 ACCOUNT_ADAPTER = "contexts.identity.views.accounts.AccountAdapter"
+ACCOUNT_USER_DISPLAY = "contexts.identity.queries.display_name"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -59,7 +63,7 @@ HEADLESS_FRONTEND_URLS = {
 # --- second factor and social login ----------------------------------------------------------------------------------
 MFA_ADAPTER = "contexts.identity.views.second_factor.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_TOTP_ISSUER = env.str("SHOP_NAME", default="Loja")
+MFA_TOTP_ISSUER = SHOP_NAME
 
 SOCIALACCOUNT_ADAPTER = "contexts.identity.views.accounts.SocialAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = env.json("SOCIAL_LOGIN_PROVIDERS", default={})

@@ -34,7 +34,7 @@ BACK_OFFICE_MIDDLEWARE = [
 ]
 """They follow the session's. django-allauth insists on its own, which costs two microseconds."""
 
-BACK_OFFICE_PREFIXES = ("/admin/", "/accounts/", "/_allauth/", "/api/v1/auth")
+BACK_OFFICE_PREFIXES = ("/admin/", "/accounts/", "/_allauth/")
 """Where people with a browser session are. Elsewhere sessions, logins and messages are not loaded: a request with a
 token must not pay for them."""
 

@@ -86,7 +86,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     *(["config.middleware.BackOfficeSession"] if BACK_OFFICE else []),
-    "config.middleware.Language",
+    "config.language.Language",
     "django.middleware.csrf.CsrfViewMiddleware",
     *(BACK_OFFICE_MIDDLEWARE if BACK_OFFICE else []),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

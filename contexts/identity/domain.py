@@ -35,10 +35,7 @@ def is_cpf(text: str) -> bool:
     if not _CPF.fullmatch(text) or len(set(text)) == 1:
         return False
     values = [int(digit) for digit in text]
-    return all(
-        values[size] == _check_digit(values[:size], tuple(range(size + 1, 1, -1)))
-        for size in (9, 10)
-    )
+    return all(values[size] == _check_digit(values[:size], tuple(range(size + 1, 1, -1))) for size in (9, 10))
 
 
 def is_cnpj(text: str) -> bool:

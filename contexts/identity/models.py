@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -71,7 +71,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     EMAIL_FIELD = "email"
     USERNAME_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    email_verified: bool
+    """Only on instances from ``with_email_verified``."""
 
     class Meta:
         db_table = "users"
@@ -230,7 +233,7 @@ class SavedCard(models.Model):
                 condition=Q(expiry_month__range=(1, 12), expiry_year__range=(2000, 2100)), name="saved_cards_expiry"
             ),
             models.CheckConstraint(
-                condition=~Q(token__regex="[0-9]([ .-]?[0-9]){12,}") | Q(token__regex="[A-Za-z]"),
+                condition=~Q(token__regex="[0-9]([ .-]?[0-9]){12,}") | Q(token__regex="[A-Za-z]"),  # noqa: S106
                 name="saved_cards_no_card_number",
             ),
         ]
@@ -241,7 +244,7 @@ class SavedCard(models.Model):
 
 def make_default(item: Address | SavedCard) -> None:
     """Make ``item`` its customer's default instead of any other. Call with the customer's row locked."""
-    rows = type(item)._default_manager.filter(user=item.user_id)  # type: ignore[misc]
+    rows = type(item)._default_manager.filter(user=item.user_id)
     rows.filter(is_default=True).exclude(pk=item.pk).update(is_default=False)
     rows.filter(pk=item.pk).update(is_default=True)
     item.is_default = True
@@ -249,7 +252,7 @@ def make_default(item: Address | SavedCard) -> None:
 
 def pass_default_on(item: Address | SavedCard) -> None:
     """After ``item`` was deleted: if it was the default, make the newest of the others it. Same lock as above."""
-    rows = type(item)._default_manager.filter(user=item.user_id)  # type: ignore[misc]
+    rows = type(item)._default_manager.filter(user=item.user_id)
     heir = rows.order_by("-created_at").first() if item.is_default else None
     if heir:
         make_default(heir)

@@ -1,6 +1,6 @@
 """What identity knows, read in one statement each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,11 +20,21 @@ Row = dict[str, Any]
 
 def profile(user_id: UUID) -> Row | None:
     """Return a customer's own profile, or None if the account is gone or closed."""
-    row = (
+    row: Row | None = (
         User.objects.filter(pk=user_id, is_active=True)
         .with_email_verified()
-        .values("id", "email", "email_verified", "full_name", "phone", "locale", "tax_id", "newsletter_since",
-                "marketing_since", "created_at")  # fmt: skip
+        .values(
+            "id",
+            "email",
+            "email_verified",
+            "full_name",
+            "phone",
+            "locale",
+            "tax_id",
+            "newsletter_since",
+            "marketing_since",
+            "created_at",
+        )  # fmt: skip
         .first()
     )
     if row:
@@ -39,7 +49,8 @@ def addresses(user_id: UUID) -> list[Row]:
 
 
 def address(user_id: UUID, address_id: UUID) -> Row | None:
-    return Address.objects.filter(user=user_id, pk=address_id).values(*ADDRESS_COLUMNS).first()
+    row: Row | None = Address.objects.filter(user=user_id, pk=address_id).values(*ADDRESS_COLUMNS).first()
+    return row
 
 
 def cards(user_id: UUID) -> list[Row]:
@@ -49,18 +60,20 @@ def cards(user_id: UUID) -> list[Row]:
 
 def card(user_id: UUID, card_id: UUID) -> Row | None:
     """Return one saved card as ``cards`` does."""
-    return SavedCard.objects.filter(user=user_id, pk=card_id).values(*CARD_COLUMNS).first()
+    row: Row | None = SavedCard.objects.filter(user=user_id, pk=card_id).values(*CARD_COLUMNS).first()
+    return row
 
 
-def sessions(user_id: UUID, *, now: datetime) -> list[Row]:
+def sessions(user_id: UUID, *, now: datetime) -> Iterable[Mapping[str, Any]]:
     """Return the newest 100 open sessions of an account. ``session_key`` is a secret: take it off before answering."""
     rows = Session.objects.filter(user=user_id, expire_date__gt=now).order_by("-created_at")
-    return list(rows.values("id", "ip", "user_agent", "created_at", "expire_date", "session_key")[:100])
+    return rows.values("id", "ip", "user_agent", "created_at", "expire_date", "session_key")[:100]
 
 
 def customers(ids: Sequence[UUID]) -> Iterable[User]:
     """Return accounts with ``email_verified``, those that are closed left out."""
-    return User.objects.filter(pk__in=ids, is_active=True).with_email_verified()
+    found: Iterable[User] = User.objects.filter(pk__in=ids, is_active=True).with_email_verified()
+    return found
 
 
 def saved_card(user_id: UUID, card_id: UUID) -> SavedCard | None:
@@ -76,6 +89,11 @@ def is_email_verified(user: User) -> bool:
             known = EmailAddress.objects.filter(user=user, email=user.email)
         user.email_verified = any(address.verified for address in known if address.email == user.email)
     return bool(user.email_verified)
+
+
+def display_name(user: User) -> str:
+    """Return what to call somebody in a mail; named by ``ACCOUNT_USER_DISPLAY``."""
+    return user.full_name or user.email
 
 
 def scopes(user: User) -> list[str]:

@@ -116,7 +116,9 @@ class CepField(serializers.CharField):
 class AddressSerializer(serializers.Serializer[Any]):
     """``is_default`` true makes it the default; false changes nothing, since some address stays the default."""
 
-    label = serializers.CharField(max_length=40, allow_blank=True, required=False)
+    label = serializers.CharField(  # type: ignore[assignment]
+        max_length=40, allow_blank=True, required=False
+    )
     recipient = serializers.CharField(max_length=150)
     cep = CepField(max_length=12)
     street = serializers.CharField(max_length=150)

@@ -127,7 +127,7 @@ class CouponAdmin(RequiresCoupon, LockingAdmin):
     list_display: ClassVar[list[str]] = ["code", "discount", "active", "uses", "confirmed_count", "ends_at"]
     list_select_related: ClassVar[list[str]] = ["discount"]
     list_filter: ClassVar[list[str]] = ["active"]
-    search_fields: ClassVar[list[str]] = ["code__startswith"]
+    search_fields: ClassVar[list[str]] = ["code__istartswith"]
     fields: ClassVar[list[Any]] = [
         ("code", "discount", "active"),
         ("starts_at", "ends_at"),
@@ -198,7 +198,7 @@ class RedemptionAdmin(ContextAdmin):
     ]
     list_select_related: ClassVar[list[str]] = ["coupon"]
     list_filter: ClassVar[list[str]] = ["status"]
-    search_fields: ClassVar[list[str]] = ["id__exact", "coupon__code__startswith"]
+    search_fields: ClassVar[list[str]] = ["id__exact", "coupon__code__istartswith"]
 
     @admin.display(description="desconto")
     def total(self, redemption: Redemption) -> str:

@@ -33,7 +33,9 @@ DATABASE = "ecommerce"
 """The database that holds the contexts when the URL names none, or only the server's maintenance database."""
 MAINTENANCE_DATABASE = "postgres"
 BROKER_ROLE = "broker_service"
-POOL = {"min_size": 0, "max_size": 4, "num_workers": 1, "timeout": 5, "max_idle": 120}
+POOL = {"min_size": 0, "max_size": 16, "num_workers": 1, "timeout": 5, "max_idle": 120}
+"""Per alias and process. A web process with one thread uses one or two; a worker's relay, consumers and tasks up to a
+dozen at once."""
 
 Parameters = dict[str, Any]
 """libpq connection parameters by keyword."""

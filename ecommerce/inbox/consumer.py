@@ -68,6 +68,7 @@ class Consumer:
                     if deliveries:
                         self.handle(deliveries)
                         subscription.acknowledge(deliveries)
+                        self._lend_connections()
                 except BrokerUnavailable as error:
                     log.warning("broker_unavailable", context=self.context.name, error=str(error))
                     stop.wait(random.uniform(0, POLL_SECONDS))  # noqa: S311
@@ -174,6 +175,12 @@ class Consumer:
         with connections[self.context.alias].cursor() as cursor:
             cursor.execute(BLOCKED_KEYS, [f"{self.context.name}.%"])
             return set(cursor.fetchall())
+
+    def _lend_connections(self) -> None:
+        """Give connections to other contexts' databases, opened by calls of handlers, back to their pools."""
+        for connection in connections.all(initialized_only=True):
+            if connection.alias != self.context.alias:
+                connection.close()
 
     def _survive(self) -> None:
         """Replace connections that the failure may have broken."""

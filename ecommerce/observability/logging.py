@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging.config
+import sys
 from collections.abc import Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
@@ -64,7 +65,6 @@ def formatter(*, json: bool, service: str) -> logging.Formatter:
 
     def add_service(_logger: Any, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
-        event.pop("request", None)  # the object that Django adds to its records
         return event
 
     shared: list[Any] = [
@@ -72,10 +72,13 @@ def formatter(*, json: bool, service: str) -> logging.Formatter:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_service,
+        drop_baggage,
         add_request_context,
         redact,
     ]
-    ending: list[Any] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    ending: list[Any] = [
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    ]
     if json:
         tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
         ending = [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
@@ -84,6 +87,14 @@ def formatter(*, json: bool, service: str) -> logging.Formatter:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
         use_get_message=True,
     )
+
+
+def drop_baggage(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Drop what frameworks attach to their records: Django the request, Celery the arguments of the task."""
+    event.pop("request", None)
+    if event.get("logger", "").startswith("celery"):
+        event.pop("data", None)
+    return event
 
 
 def add_request_context(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -156,7 +156,7 @@ def _behaviour_form(waiting: Sequence[BehaviourInput]) -> str:
     )
     orders = ", ".join(f"{item.count} {OPERATIONS[item.operation]}: {KINDS[item.kind]}" for item in waiting)
     clear = _form("/control/behaviour/clear", _button("Limpar")) if waiting else ""
-    queue = f"<p>Na fila: {escape(orders or 'nada')}. {clear}</p>"
+    queue = f"<p>Na fila: {escape(orders or 'nada')}.</p>{clear}"
     return f"<h2>Comportamento</h2>{_form('/control/behaviour', fields)}{queue}"
 
 

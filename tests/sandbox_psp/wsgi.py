@@ -25,12 +25,13 @@ T = TypeVar("T")
 
 
 class Request:
-    __slots__ = ("environ", "item")
+    __slots__ = ("_body", "environ", "item")
 
     def __init__(self, environ: Environ, item: str) -> None:
         self.environ = environ
         self.item = item
         """The identifier in the path."""
+        self._body: bytes | None = None
 
     def json(self, decoder: msgspec.json.Decoder[T]) -> T:
         """Return the body, which must fit ``decoder``; an absent body counts as ``{}``.
@@ -46,10 +47,13 @@ class Request:
             raise Refusal(400, "not_json", str(error)) from error
 
     def body(self) -> bytes:
+        if self._body is not None:
+            return self._body
         length = int(self.environ.get("HTTP_CONTENT_LENGTH") or self.environ.get("CONTENT_LENGTH") or 0)
         if length > MAXIMUM_BODY:
             raise Refusal(413, "too_large", "the body is too large")
         body: bytes = self.environ["wsgi.input"].read()
+        self._body = body
         return body
 
     def form_or_json(self, type_: type[T]) -> T:
@@ -64,8 +68,9 @@ class Request:
 
     @property
     def is_form(self) -> bool:
-        type_: str = self.environ.get("CONTENT_TYPE", "")
-        return type_.startswith("application/x-www-form-urlencoded")
+        """Whether a page sent it. What ``curl -d '{…}'`` sends claims to be a form too, and is none."""
+        type_: str = self.environ.get("CONTENT_TYPE", "") or self.environ.get("HTTP_CONTENT_TYPE", "")
+        return type_.startswith("application/x-www-form-urlencoded") and not self.body().startswith(b"{")
 
     def query(self, name: str, default: str = "") -> str:
         query: str = self.environ.get("QUERY_STRING", "")

@@ -41,9 +41,10 @@ BANNER = """
 {logins}
   Ctrl-C encerra tudo. Os dados ficam em {data}.
 """
-LOGINS = """
-    back-office  admin@loja.example    / loja-demo-2026
-    cliente      cliente@loja.example  / loja-demo-2026
+DEMO_PASSWORD = "loja-demo-2026"  # noqa: S105 - this command is for one's own machine
+LOGINS = f"""
+    back-office  admin@loja.example    / {DEMO_PASSWORD}
+    cliente      cliente@loja.example  / {DEMO_PASSWORD}
 """
 
 
@@ -125,7 +126,8 @@ def prepare(*, demo: bool) -> None:
         (settings.VAR_DIR / folder).mkdir(parents=True, exist_ok=True)
     call_command("collectstatic", interactive=False, verbosity=0)
     if demo:
-        for command in ("load_demo_users", "load_demo_catalog", "load_demo_promotions", "load_demo_shipping"):
+        call_command("load_demo_users", password=DEMO_PASSWORD, verbosity=0)
+        for command in ("load_demo_catalog", "load_demo_promotions", "load_demo_shipping"):
             call_command(command, verbosity=0)
 
 

@@ -20,12 +20,13 @@ def post(message: EmailMessage) -> None:
 
     It may hold a secret link: Celery shows neither its text nor its recipient in logs and events.
     """
-    letter = {
-        "subject": message.subject,
-        "body": message.body,
+    html = next((content for content, _ in getattr(message, "alternatives", [])), "")
+    letter: dict[str, Any] = {
+        "subject": str(message.subject),
+        "body": str(message.body),
         "sender": message.from_email,
-        "recipients": message.to,
-        "html": next((content for content, _ in getattr(message, "alternatives", [])), ""),
+        "recipients": list(message.to),
+        "html": html,
     }
     try:
         current_app.signature(TASK, kwargs=letter).apply_async(retry=False, kwargsrepr="[redacted]")

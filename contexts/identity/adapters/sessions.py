@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import VALID_KEY_CHARS
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, SessionBase
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.utils.crypto import get_random_string
 
@@ -26,7 +26,8 @@ class SessionStore(DatabaseStore):
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         device = data.setdefault(DEVICE, {"id": str(new_id()), "since": now().isoformat()})
-        row: Session = super().create_model_instance(data)
+        row = super().create_model_instance(data)
+        assert isinstance(row, Session)
         row.id = UUID(device["id"])
         row.created_at = datetime.fromisoformat(device["since"]).astimezone(UTC)
         row.user_id = UUID(data[SESSION_KEY]) if SESSION_KEY in data else None
@@ -45,7 +46,7 @@ class SessionStore(DatabaseStore):
         return get_random_string(32, VALID_KEY_CHARS)
 
 
-def name_device(session: SessionStore, *, ip: str | None, user_agent: str) -> None:
+def name_device(session: SessionBase, *, ip: str | None, user_agent: str) -> None:
     """Note in ``session`` where it was opened; the next save stores it."""
     device = session.get(DEVICE) or {"id": str(new_id()), "since": now().isoformat()}
     session[DEVICE] = {**device, "ip": ip, "user_agent": user_agent[:200]}

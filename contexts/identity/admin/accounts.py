@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 
 from contexts.identity import usecases
 from contexts.identity.events import UserRegistered
-from contexts.identity.models import Session, User
+from contexts.identity.models import Session, User, UserQuerySet
 from contexts.identity.views.accounts import send_password_link
 from ecommerce.db.admin import ContextAdmin
 
@@ -49,7 +49,8 @@ class UserAdmin(ContextAdmin):
     add_fieldsets = ((None, {"fields": ("email", "full_name", "locale", "is_staff", "groups")}),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).with_email_verified()
+        users: UserQuerySet = super().get_queryset(request)
+        return users.with_email_verified()
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.fieldsets if obj else self.add_fieldsets
@@ -61,7 +62,8 @@ class UserAdmin(ContextAdmin):
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         if obj and obj.is_superuser and not request.user.is_superuser:
             return False
-        return super().has_change_permission(request, obj)
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False

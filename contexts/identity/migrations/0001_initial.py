@@ -3,163 +3,343 @@
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
-import ecommerce.ids
 from django.conf import settings
 from django.db import migrations, models
 
+import ecommerce.ids
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('email', models.EmailField(max_length=254, verbose_name='e-mail')),
-                ('full_name', models.CharField(blank=True, max_length=150, verbose_name='nome')),
-                ('phone', models.CharField(blank=True, max_length=16, verbose_name='telefone')),
-                ('locale', models.CharField(choices=[('pt-BR', 'Português (Brasil)'), ('en', 'English')], default='pt-BR', max_length=5, verbose_name='idioma')),
-                ('tax_id', models.CharField(blank=True, max_length=14, verbose_name='CPF ou CNPJ')),
-                ('newsletter_since', models.DateTimeField(blank=True, null=True, verbose_name='recebe novidades desde')),
-                ('marketing_since', models.DateTimeField(blank=True, null=True, verbose_name='aceita ofertas desde')),
-                ('is_staff', models.BooleanField(default=False, verbose_name='equipe')),
-                ('is_active', models.BooleanField(default=True, verbose_name='ativo')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='versão')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='criado em')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("email", models.EmailField(max_length=254, verbose_name="e-mail")),
+                ("full_name", models.CharField(blank=True, max_length=150, verbose_name="nome")),
+                ("phone", models.CharField(blank=True, max_length=16, verbose_name="telefone")),
+                (
+                    "locale",
+                    models.CharField(
+                        choices=[("pt-BR", "Português (Brasil)"), ("en", "English")],
+                        default="pt-BR",
+                        max_length=5,
+                        verbose_name="idioma",
+                    ),
+                ),
+                ("tax_id", models.CharField(blank=True, max_length=14, verbose_name="CPF ou CNPJ")),
+                (
+                    "newsletter_since",
+                    models.DateTimeField(blank=True, null=True, verbose_name="recebe novidades desde"),
+                ),
+                ("marketing_since", models.DateTimeField(blank=True, null=True, verbose_name="aceita ofertas desde")),
+                ("is_staff", models.BooleanField(default=False, verbose_name="equipe")),
+                ("is_active", models.BooleanField(default=True, verbose_name="ativo")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="versão")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="criado em"),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'usuário',
-                'verbose_name_plural': 'usuários',
-                'db_table': 'users',
+                "verbose_name": "usuário",
+                "verbose_name_plural": "usuários",
+                "db_table": "users",
             },
         ),
         migrations.CreateModel(
-            name='Address',
+            name="Address",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('label', models.CharField(blank=True, max_length=40, verbose_name='apelido')),
-                ('recipient', models.CharField(max_length=150, verbose_name='destinatário')),
-                ('cep', models.CharField(max_length=8, verbose_name='CEP')),
-                ('street', models.CharField(max_length=150, verbose_name='logradouro')),
-                ('number', models.CharField(max_length=20, verbose_name='número')),
-                ('complement', models.CharField(blank=True, max_length=100, verbose_name='complemento')),
-                ('district', models.CharField(max_length=100, verbose_name='bairro')),
-                ('city', models.CharField(max_length=100, verbose_name='cidade')),
-                ('state', models.CharField(choices=[('AC', 'AC'), ('AL', 'AL'), ('AP', 'AP'), ('AM', 'AM'), ('BA', 'BA'), ('CE', 'CE'), ('DF', 'DF'), ('ES', 'ES'), ('GO', 'GO'), ('MA', 'MA'), ('MT', 'MT'), ('MS', 'MS'), ('MG', 'MG'), ('PA', 'PA'), ('PB', 'PB'), ('PR', 'PR'), ('PE', 'PE'), ('PI', 'PI'), ('RJ', 'RJ'), ('RN', 'RN'), ('RS', 'RS'), ('RO', 'RO'), ('RR', 'RR'), ('SC', 'SC'), ('SP', 'SP'), ('SE', 'SE'), ('TO', 'TO')], max_length=2, verbose_name='UF')),
-                ('ibge_code', models.CharField(blank=True, max_length=7, verbose_name='código IBGE')),
-                ('country', models.CharField(default='BR', editable=False, max_length=2, verbose_name='país')),
-                ('is_default', models.BooleanField(default=False, verbose_name='principal')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='criado em')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='addresses', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("label", models.CharField(blank=True, max_length=40, verbose_name="apelido")),
+                ("recipient", models.CharField(max_length=150, verbose_name="destinatário")),
+                ("cep", models.CharField(max_length=8, verbose_name="CEP")),
+                ("street", models.CharField(max_length=150, verbose_name="logradouro")),
+                ("number", models.CharField(max_length=20, verbose_name="número")),
+                ("complement", models.CharField(blank=True, max_length=100, verbose_name="complemento")),
+                ("district", models.CharField(max_length=100, verbose_name="bairro")),
+                ("city", models.CharField(max_length=100, verbose_name="cidade")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("AC", "AC"),
+                            ("AL", "AL"),
+                            ("AP", "AP"),
+                            ("AM", "AM"),
+                            ("BA", "BA"),
+                            ("CE", "CE"),
+                            ("DF", "DF"),
+                            ("ES", "ES"),
+                            ("GO", "GO"),
+                            ("MA", "MA"),
+                            ("MT", "MT"),
+                            ("MS", "MS"),
+                            ("MG", "MG"),
+                            ("PA", "PA"),
+                            ("PB", "PB"),
+                            ("PR", "PR"),
+                            ("PE", "PE"),
+                            ("PI", "PI"),
+                            ("RJ", "RJ"),
+                            ("RN", "RN"),
+                            ("RS", "RS"),
+                            ("RO", "RO"),
+                            ("RR", "RR"),
+                            ("SC", "SC"),
+                            ("SP", "SP"),
+                            ("SE", "SE"),
+                            ("TO", "TO"),
+                        ],
+                        max_length=2,
+                        verbose_name="UF",
+                    ),
+                ),
+                ("ibge_code", models.CharField(blank=True, max_length=7, verbose_name="código IBGE")),
+                ("country", models.CharField(default="BR", editable=False, max_length=2, verbose_name="país")),
+                ("is_default", models.BooleanField(default=False, verbose_name="principal")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="criado em"),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="addresses",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'endereço',
-                'verbose_name_plural': 'endereços',
-                'db_table': 'addresses',
+                "verbose_name": "endereço",
+                "verbose_name_plural": "endereços",
+                "db_table": "addresses",
             },
         ),
         migrations.CreateModel(
-            name='SavedCard',
+            name="SavedCard",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('token', models.CharField(max_length=255, verbose_name='token')),
-                ('brand', models.CharField(max_length=20, verbose_name='bandeira')),
-                ('last4', models.CharField(max_length=4, verbose_name='final')),
-                ('expiry_month', models.PositiveSmallIntegerField(verbose_name='mês')),
-                ('expiry_year', models.PositiveSmallIntegerField(verbose_name='ano')),
-                ('is_default', models.BooleanField(default=False, verbose_name='principal')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='criado em')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cards', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("token", models.CharField(max_length=255, verbose_name="token")),
+                ("brand", models.CharField(max_length=20, verbose_name="bandeira")),
+                ("last4", models.CharField(max_length=4, verbose_name="final")),
+                ("expiry_month", models.PositiveSmallIntegerField(verbose_name="mês")),
+                ("expiry_year", models.PositiveSmallIntegerField(verbose_name="ano")),
+                ("is_default", models.BooleanField(default=False, verbose_name="principal")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="criado em"),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="cards", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'cartão salvo',
-                'verbose_name_plural': 'cartões salvos',
-                'db_table': 'saved_cards',
+                "verbose_name": "cartão salvo",
+                "verbose_name_plural": "cartões salvos",
+                "db_table": "saved_cards",
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('session_key', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='session key')),
-                ('session_data', models.TextField(verbose_name='session data')),
-                ('expire_date', models.DateTimeField(db_index=True, verbose_name='expire date')),
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, unique=True)),
-                ('ip', models.GenericIPAddressField(null=True, verbose_name='IP')),
-                ('user_agent', models.CharField(blank=True, max_length=200, verbose_name='navegador')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='início')),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL)),
+                (
+                    "session_key",
+                    models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name="session key"),
+                ),
+                ("session_data", models.TextField(verbose_name="session data")),
+                ("expire_date", models.DateTimeField(db_index=True, verbose_name="expire date")),
+                ("id", models.UUIDField(default=ecommerce.ids.new_id, editable=False, unique=True)),
+                ("ip", models.GenericIPAddressField(null=True, verbose_name="IP")),
+                ("user_agent", models.CharField(blank=True, max_length=200, verbose_name="navegador")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="início")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'sessão',
-                'verbose_name_plural': 'sessões',
-                'db_table': 'sessions',
+                "verbose_name": "sessão",
+                "verbose_name_plural": "sessões",
+                "db_table": "sessions",
             },
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), name='users_newest_first'),
+            model_name="user",
+            index=models.Index(models.OrderBy(models.F("created_at"), descending=True), name="users_newest_first"),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(fields=('email',), name='users_email_unique'),
+            model_name="user",
+            constraint=models.UniqueConstraint(fields=("email",), name="users_email_unique"),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='users_email_lower_case'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
+                name="users_email_lower_case",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('phone', ''), ('phone__regex', '^\\+?[0-9]{8,15}$'), _connector='OR'), name='users_phone_digits'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("phone", ""), ("phone__regex", "^\\+?[0-9]{8,15}$"), _connector="OR"),
+                name="users_phone_digits",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('tax_id', ''), ('tax_id__regex', '^([0-9]{11}|[0-9A-Z]{12}[0-9]{2})$'), _connector='OR'), name='users_tax_id_shape'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("tax_id", ""), ("tax_id__regex", "^([0-9]{11}|[0-9A-Z]{12}[0-9]{2})$"), _connector="OR"
+                ),
+                name="users_tax_id_shape",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='address',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('user',), name='addresses_one_default'),
+            model_name="address",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)), fields=("user",), name="addresses_one_default"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='address',
-            constraint=models.CheckConstraint(condition=models.Q(('cep__regex', '^[0-9]{8}$')), name='addresses_cep'),
+            model_name="address",
+            constraint=models.CheckConstraint(condition=models.Q(("cep__regex", "^[0-9]{8}$")), name="addresses_cep"),
         ),
         migrations.AddConstraint(
-            model_name='address',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['AC', 'AL', 'AP', 'AM', 'BA', 'CE', 'DF', 'ES', 'GO', 'MA', 'MT', 'MS', 'MG', 'PA', 'PB', 'PR', 'PE', 'PI', 'RJ', 'RN', 'RS', 'RO', 'RR', 'SC', 'SP', 'SE', 'TO'])), name='addresses_state'),
+            model_name="address",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "AC",
+                            "AL",
+                            "AP",
+                            "AM",
+                            "BA",
+                            "CE",
+                            "DF",
+                            "ES",
+                            "GO",
+                            "MA",
+                            "MT",
+                            "MS",
+                            "MG",
+                            "PA",
+                            "PB",
+                            "PR",
+                            "PE",
+                            "PI",
+                            "RJ",
+                            "RN",
+                            "RS",
+                            "RO",
+                            "RR",
+                            "SC",
+                            "SP",
+                            "SE",
+                            "TO",
+                        ],
+                    )
+                ),
+                name="addresses_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='address',
-            constraint=models.CheckConstraint(condition=models.Q(('ibge_code', ''), ('ibge_code__regex', '^[0-9]{7}$'), _connector='OR'), name='addresses_ibge_code'),
+            model_name="address",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ibge_code", ""), ("ibge_code__regex", "^[0-9]{7}$"), _connector="OR"),
+                name="addresses_ibge_code",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='savedcard',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('user',), name='saved_cards_one_default'),
+            model_name="savedcard",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)), fields=("user",), name="saved_cards_one_default"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='savedcard',
-            constraint=models.UniqueConstraint(fields=('user', 'token'), name='saved_cards_token_once'),
+            model_name="savedcard",
+            constraint=models.UniqueConstraint(fields=("user", "token"), name="saved_cards_token_once"),
         ),
         migrations.AddConstraint(
-            model_name='savedcard',
-            constraint=models.CheckConstraint(condition=models.Q(('last4__regex', '^[0-9]{4}$')), name='saved_cards_last4'),
+            model_name="savedcard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("last4__regex", "^[0-9]{4}$")), name="saved_cards_last4"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='savedcard',
-            constraint=models.CheckConstraint(condition=models.Q(('expiry_month__range', (1, 12)), ('expiry_year__range', (2000, 2100))), name='saved_cards_expiry'),
+            model_name="savedcard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expiry_month__range", (1, 12)), ("expiry_year__range", (2000, 2100))),
+                name="saved_cards_expiry",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='savedcard',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('token__regex', '[0-9]([ .-]?[0-9]){12,}'), _negated=True), ('token__regex', '[A-Za-z]'), _connector='OR'), name='saved_cards_no_card_number'),
+            model_name="savedcard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("token__regex", "[0-9]([ .-]?[0-9]){12,}"), _negated=True),
+                    ("token__regex", "[A-Za-z]"),
+                    _connector="OR",
+                ),
+                name="saved_cards_no_card_number",
+            ),
         ),
     ]

@@ -33,7 +33,9 @@ def exchange_refresh_token(
         pair = exchange()
         if pair is None:
             session.delete()
-            logger.warning("refresh token used twice, session ended", session=str(session.id), user=str(session.user_id))
+            logger.warning(
+                "refresh token used twice, session ended", session=str(session.id), user=str(session.user_id)
+            )
     return pair
 
 

@@ -22,7 +22,7 @@ from allauth.headless.base.response import ConflictResponse
 from allauth.headless.internal.restkit.response import ErrorResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
-from django.contrib.sites.shortcuts import get_current_site
+from django.conf import settings
 from django.forms import BaseForm
 from django.http import HttpRequest
 
@@ -31,7 +31,6 @@ from contexts.identity.adapters.mail import post
 from contexts.identity.adapters.sessions import name_device
 from contexts.identity.models import User
 from ecommerce.clock import now
-
 
 EMAIL_STAGE = f"{EmailVerificationStage.__module__}.{EmailVerificationStage.__name__}"
 
@@ -67,9 +66,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Render a mail now, in the language of the request, and let a worker send it."""
-        request = self.request
-        facts = {"request": request, "email": email, "current_site": get_current_site(request), **context}
-        post(self.render_mail(template_prefix, email, facts))
+        site = {"name": settings.SHOP_NAME, "domain": settings.FRONTEND_URL}
+        post(
+            self.render_mail(
+                template_prefix, email, {"request": self.request, "email": email, "current_site": site, **context}
+            )
+        )
 
 
 def send_password_link(request: HttpRequest, user: User) -> None:
@@ -132,7 +134,7 @@ def _ask_for_confirmation(request: HttpRequest, user: User) -> None:
 
 
 def _confirmation_is(method: str) -> bool:
-    return bool(app_settings.EMAIL_VERIFICATION == method)
+    return bool(method == app_settings.EMAIL_VERIFICATION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +162,7 @@ class HeadlessAdapter(DefaultHeadlessAdapter):
             id=str(user.pk),
             email=user.email,
             email_verified=queries.is_email_verified(user),
-            display=user.full_name or user.email,
+            display=queries.display_name(user),
             full_name=user.full_name,
             locale=user.locale,
             staff=user.is_staff,

@@ -23,10 +23,17 @@ from ecommerce.clock import now
 from ecommerce.http.views import APIView
 
 
+def customer(request: Request) -> UUID:
+    """Return who is asking; the permission of every view here has made sure that somebody is."""
+    identity = request.user.id
+    assert isinstance(identity, UUID)
+    return identity
+
+
 class ProfileView(APIView):
     @extend_schema(summary="Meu perfil", responses=ProfileSchema, tags=["identity"])
     def get(self, request: Request) -> Response:
-        row = queries.profile(request.user.id)
+        row = queries.profile(customer(request))
         if row is None:
             raise usecases.UserNotFound("Conta não encontrada.")
         return Response(row)
@@ -37,14 +44,14 @@ class ProfileView(APIView):
     def patch(self, request: Request) -> Response:
         serializer = ProfileChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        usecases.change_profile(user_id=request.user.id, changes=serializer.validated_data, now=now())
-        return Response(queries.profile(request.user.id))
+        usecases.change_profile(user_id=customer(request), changes=serializer.validated_data, now=now())
+        return Response(queries.profile(customer(request)))
 
 
 class AddressesView(APIView):
     @extend_schema(summary="Meus endereços", responses=AddressSchema(many=True), tags=["identity"])
     def get(self, request: Request) -> Response:
-        return Response(queries.addresses(request.user.id))
+        return Response(queries.addresses(customer(request)))
 
     @extend_schema(
         summary="Adicionar endereço", request=AddressSerializer, responses={201: AddressSchema}, tags=["identity"]
@@ -54,14 +61,14 @@ class AddressesView(APIView):
         serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
         default = fields.pop("is_default", False)
-        address = usecases.add_address(user_id=request.user.id, fields=fields, default=default)
-        return Response(queries.address(request.user.id, address.id), status=status.HTTP_201_CREATED)
+        address = usecases.add_address(user_id=customer(request), fields=fields, default=default)
+        return Response(queries.address(customer(request), address.id), status=status.HTTP_201_CREATED)
 
 
 class AddressView(APIView):
     @extend_schema(summary="Um endereço", responses=AddressSchema, tags=["identity"])
     def get(self, request: Request, address_id: UUID) -> Response:
-        row = queries.address(request.user.id, address_id)
+        row = queries.address(customer(request), address_id)
         if row is None:
             raise AddressNotFound("Endereço não encontrado.")
         return Response(row)
@@ -72,19 +79,19 @@ class AddressView(APIView):
         serializer.is_valid(raise_exception=True)
         changes = dict(serializer.validated_data)
         default = changes.pop("is_default", False)
-        usecases.change_address(user_id=request.user.id, address_id=address_id, changes=changes, default=default)
-        return Response(queries.address(request.user.id, address_id))
+        usecases.change_address(user_id=customer(request), address_id=address_id, changes=changes, default=default)
+        return Response(queries.address(customer(request), address_id))
 
     @extend_schema(summary="Remover endereço", responses={204: None}, tags=["identity"])
     def delete(self, request: Request, address_id: UUID) -> Response:
-        usecases.remove_address(user_id=request.user.id, address_id=address_id)
+        usecases.remove_address(user_id=customer(request), address_id=address_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class CardsView(APIView):
     @extend_schema(summary="Meus cartões", responses=SavedCardSchema(many=True), tags=["identity"])
     def get(self, request: Request) -> Response:
-        return Response(queries.cards(request.user.id))
+        return Response(queries.cards(customer(request)))
 
     @extend_schema(
         summary="Guardar cartão",
@@ -98,22 +105,22 @@ class CardsView(APIView):
         serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
         default = fields.pop("is_default", False)
-        card = usecases.save_card(user_id=request.user.id, now=now(), default=default, **fields)
-        return Response(queries.card(request.user.id, card.id), status=status.HTTP_201_CREATED)
+        card = usecases.save_card(user_id=customer(request), now=now(), default=default, **fields)
+        return Response(queries.card(customer(request), card.id), status=status.HTTP_201_CREATED)
 
 
 class CardView(APIView):
     @extend_schema(summary="Esquecer cartão", responses={204: None}, tags=["identity"])
     def delete(self, request: Request, card_id: UUID) -> Response:
-        usecases.remove_card(user_id=request.user.id, card_id=card_id)
+        usecases.remove_card(user_id=customer(request), card_id=card_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class DefaultCardView(APIView):
     @extend_schema(summary="Tornar cartão principal", request=None, responses=SavedCardSchema, tags=["identity"])
     def post(self, request: Request, card_id: UUID) -> Response:
-        usecases.make_card_default(user_id=request.user.id, card_id=card_id)
-        return Response(queries.card(request.user.id, card_id))
+        usecases.make_card_default(user_id=customer(request), card_id=card_id)
+        return Response(queries.card(customer(request), card_id))
 
 
 class SessionsView(APIView):
@@ -130,7 +137,7 @@ class SessionsView(APIView):
                     "expires_at": row["expire_date"],
                     "is_current": row["session_key"] == current,
                 }
-                for row in queries.sessions(request.user.id, now=now())
+                for row in queries.sessions(customer(request), now=now())
             ]
         )
 
@@ -143,5 +150,5 @@ class SessionView(APIView):
         tags=["identity"],
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
-        usecases.end_session(user_id=request.user.id, session_id=session_id)
+        usecases.end_session(user_id=customer(request), session_id=session_id)
         return Response(status=status.HTTP_204_NO_CONTENT)

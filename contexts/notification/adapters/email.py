@@ -82,8 +82,8 @@ class EmailChannel(ChannelAdapter):
 class Mail(EmailMultiAlternatives):
     """Names its MIME boundary itself; the standard library would search all text for a free one."""
 
-    def message(self, *, policy: Any = None) -> Any:
-        message = super().message(policy=policy) if policy else super().message()
+    def message(self, **options: Any) -> Any:
+        message = super().message(**options)
         if message.is_multipart():
             message.set_boundary(f"={uuid4().hex}=")
         return message
@@ -93,9 +93,7 @@ def as_mail(message: Outgoing) -> Mail:
     """Return the mail; its ``Message-ID`` derives from the reference, so that a repeated delivery is recognisable."""
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
     headers = {"Message-ID": f"<{message.reference}@{domain}>", "Auto-Submitted": "auto-generated", **message.headers}
-    mail = Mail(
-        message.subject, message.text, settings.DEFAULT_FROM_EMAIL, [message.recipient], headers=headers
-    )
+    mail = Mail(message.subject, message.text, settings.DEFAULT_FROM_EMAIL, [message.recipient], headers=headers)
     if message.html:
         mail.attach_alternative(message.html, "text/html")
     return mail

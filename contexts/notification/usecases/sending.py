@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +75,9 @@ class Letter:
 
 def send_all(letters: Sequence[Letter], sessions: Sequence[Session], pool: Executor) -> None:
     """Send ``letters`` over all ``sessions`` at once, each session one after the other; return when all are through."""
-    shares = [pool.submit(_send_each, letters[place :: len(sessions)], session) for place, session in enumerate(sessions)]
+    shares = [
+        pool.submit(_send_each, letters[place :: len(sessions)], session) for place, session in enumerate(sessions)
+    ]
     for share in shares:
         share.result()
 

@@ -93,7 +93,7 @@ class ChargeResult:
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookEvent:
-    """A hint that a charge changed. Duplicates, late and reordered ones are normal: the truth is what ``fetch`` says."""
+    """A hint that a charge changed. Duplicates, late and reordered ones are normal; ``fetch`` tells the truth."""
 
     id: str
     type: str

@@ -88,12 +88,18 @@ def locate(var_dir: Path, env: Mapping[str, str]) -> Location:
 
 
 def _account(data: Path) -> Account | None:
-    """As root: the owner of existing data, else an unprivileged user. Never change the owner of existing data."""
+    """As root: the owner of existing data, else an unprivileged user. Never change the owner of existing data.
+
+    None as root, too, where the system knows no such user: PostgreSQL itself then refuses to start and says why.
+    """
     if os.geteuid() != 0:
         return None
     if data.exists() and (owner := data.stat()).st_uid != 0:
         return Account(owner.st_uid, owner.st_gid)
-    user = pwd.getpwnam(UNPRIVILEGED_USER)
+    try:
+        user = pwd.getpwnam(UNPRIVILEGED_USER)
+    except KeyError:
+        return None
     return Account(user.pw_uid, user.pw_gid)
 
 

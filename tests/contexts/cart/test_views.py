@@ -11,7 +11,7 @@ from ecommerce.clock import now
 from ecommerce.ids import new_id
 from ecommerce.testing import published
 from tests.contexts.cart.conftest import COUPON, client_of
-from tests.contexts.cart.factories import NOON, brl
+from tests.contexts.cart.factories import brl
 
 pytestmark = pytest.mark.django_db(databases=["cart"])
 
@@ -360,4 +360,3 @@ def test_a_closed_cart_takes_nothing_more(guest, catalog):
 def test_answers_are_kept_by_no_cache(guest, catalog):
     url, body = opened(guest, catalog.sell())
     assert guest.get(url, headers=key(body))["Cache-Control"] == "no-store"
-    assert NOON.tzinfo is not None

@@ -53,9 +53,7 @@ def api(client: Client) -> Post:
             token = access_token(user)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         arguments = [] if data is None else [data]
-        return getattr(client, method)(
-            f"/api/v1/{path}", *arguments, content_type="application/json", headers=headers
-        )
+        return getattr(client, method)(f"/api/v1/{path}", *arguments, content_type="application/json", headers=headers)
 
     return call
 

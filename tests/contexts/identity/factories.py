@@ -24,7 +24,6 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
     def verified(user: User, create: bool, verified: bool | None, **_: object) -> None:  # type: ignore[misc]
         EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified is not False)
 
-
     @factory.post_generation
     def groups(user: User, create: bool, groups: list[Group] | None, **_: object) -> None:  # type: ignore[misc]
         user.groups.add(*groups or [])

@@ -111,5 +111,5 @@ def order_data() -> dict[str, Any]:
 
 def pix(code: str) -> PaymentInstruction:
     return PaymentInstruction(
-        method="pix", amount=Money(Decimal("1124.70")), status="pending", client_data={"pix_code": code}
+        method="pix", amount=Money(Decimal("1124.70")), status="pending", client_data={"br_code": code}
     )

@@ -45,7 +45,7 @@ def test_each_due_mail_arrives_once_complete_and_in_utf8(templates: None, sink: 
     assert send() == 0
 
     assert sink.recipients == sorted(message.recipient for message in messages)
-    assert sink.connections == 1
+    assert sink.connections <= 4
     mail = next(mail for mail in sink.mails if mail["To"] == messages[0].recipient)
     assert mail["Subject"] == "Pedido 2026-000123 confirmado"
     assert str(mail["From"]) == "Loja São João <loja@shop.example>"
@@ -302,7 +302,10 @@ def test_no_transaction_is_open_while_the_provider_is_talked_to(
 
 @real_commits
 def test_the_mails_of_a_killed_worker_are_sent_after_the_lease(templates: None, sink: MailSink) -> None:
-    """The worker dies by SIGKILL after 20 recorded mails and some more that were sent but not recorded."""
+    """The worker dies by SIGKILL after 20 recorded mails and some more that were sent but not recorded.
+
+    Of the second twenty one connection stalls at its third mail, so three of its five are missing.
+    """
     messages = sorted(MessageFactory.create_batch(50), key=lambda message: message.id)
     stalled = "comprador-that-stalls@example.com"
     Message.objects.filter(id=messages[30].id).update(recipient=stalled)
@@ -310,7 +313,7 @@ def test_the_mails_of_a_killed_worker_are_sent_after_the_lease(templates: None, 
     worker = subprocess.Popen([sys.executable, str(SENDER), str(database), str(sink.port), stalled])
     try:
         wait_until(lambda: Message.objects.filter(status="sent").count() == 20, worker)
-        wait_until(lambda: len(sink.mails) == 30, worker)
+        wait_until(lambda: len(sink.mails) == 37, worker)
     finally:
         worker.send_signal(signal.SIGKILL)
         worker.wait(10)
@@ -323,7 +326,7 @@ def test_the_mails_of_a_killed_worker_are_sent_after_the_lease(templates: None, 
     assert Message.objects.filter(status="sent").count() == 50
     ids = [mail["Message-ID"] for mail in sink.mails]
     assert len(set(ids)) == 50
-    assert len(ids) == 60
+    assert len(ids) == 67
 
 
 @real_commits

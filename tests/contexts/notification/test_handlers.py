@@ -89,7 +89,7 @@ def test_an_order_that_waits_for_payment_is_told_how_to_pay(neighbours: Neighbou
 
     message = only_message()
     assert (message.kind, message.about) == ("order_placed", str(order.id))
-    assert message.context["order"]["payments"][0]["client_data"] == {"pix_code": "000201PIX"}
+    assert message.context["order"]["payments"][0]["client_data"] == {"br_code": "000201PIX"}
     assert message.context["order"]["total"] == {"amount": "1124.70", "currency": "BRL"}
     assert "email" not in message.context["order"]
     assert "customer_id" not in message.context["order"]

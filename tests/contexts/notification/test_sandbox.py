@@ -1,3 +1,4 @@
+import copy
 import time
 from typing import Any
 
@@ -121,3 +122,17 @@ def test_every_shipped_template_knows_all_its_variables(shipped: ShippedTemplate
     assert rendered.unknown == ()
     assert "[[" not in rendered.text + rendered.html
     assert "{{" not in rendered.subject + rendered.text + rendered.html
+
+
+def test_only_a_payment_that_is_still_open_is_asked_for() -> None:
+    shipped = next(each for each in shipped_templates() if (each.key, each.locale) == ("order_placed", "pt-br"))
+    order = copy.deepcopy(sample_context("order_placed")["order"])
+    pix, boleto = order["payments"]
+    pix["status"] = "expired"
+
+    rendered = fill(shipped.body_text, html=shipped.body_html, order=order, unsubscribe_url="", **SHOP)
+
+    for text in (rendered.text, rendered.html):
+        assert pix["client_data"]["br_code"] not in text
+        assert boleto["client_data"]["linha_digitavel"] in text
+        assert "1.000,00" in text

@@ -178,3 +178,20 @@ def test_forms_open(staff: Client, page: str) -> None:
     }
     assert staff.get(url(f"{page}_add")).status_code == 200
     assert staff.get(url(f"{page}_change", rows[page]().id)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("page", "typed", "found"),
+    [("coupon", "natal", 1), ("coupon", "x", 0), ("redemption", "natal", 1), ("redemption", "x", 0)],
+)
+def test_codes_are_found_in_any_case(staff: Client, page: str, typed: str, found: int) -> None:
+    coupon = CouponFactory(code="NATAL10")
+    Redemption.objects.create(id=new_id(), coupon=coupon, status="reserved", reserved_at=NOW)
+    answer = staff.get(url(f"{page}_changelist"), {"q": typed})
+    assert len(answer.context["cl"].result_list) == found
+
+
+def test_redemptions_are_found_by_order(staff: Client) -> None:
+    redemptions = [Redemption.objects.create(id=new_id(), status="released", released_at=NOW) for _ in range(2)]
+    answer = staff.get(url("redemption_changelist"), {"q": str(redemptions[0].id)})
+    assert list(answer.context["cl"].result_list) == redemptions[:1]

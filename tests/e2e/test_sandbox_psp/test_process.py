@@ -101,6 +101,14 @@ def test_the_control_page_shows_charges_and_its_buttons_work(psp: httpx.Client) 
     assert charge(psp).json()["error"]["decline_code"] == "stolen_card"
 
 
+def test_json_is_understood_though_it_claims_to_be_a_form(psp: httpx.Client) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}  # what curl -d says of everything
+
+    response = psp.post("/control/behaviour", content=b'{"kind": "decline", "count": 2}', headers=headers)
+
+    assert (response.status_code, response.json()["waiting"][0]["count"]) == (200, 2)
+
+
 def test_money_is_never_lost_between_captures_refunds_and_totals(psp: httpx.Client) -> None:
     before = psp.get("/v1/books", params={"limit": 1}).json()
     charge_id = charge(psp, amount="0.03").json()["id"]

@@ -13,6 +13,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from ecommerce.db.bootstrap import connect_administrator
 from ecommerce.db.configuration import context_databases
 
+ALIASES = ["identity", "catalog", "cart", "order", "promotion", "notification"]
 DOWN = {"HOST": "127.0.0.1", "PORT": "1"}
 
 
@@ -75,9 +76,10 @@ def test_bootstrap_explains_a_server_that_is_down(server_down: None) -> None:
         run("bootstrap")
 
 
-@pytest.mark.django_db(databases=["cart"])
-def test_bootstrap_says_what_it_prepared() -> None:
+@pytest.mark.django_db(databases=ALIASES)
+def test_bootstrap_says_what_it_prepared(settings: Any) -> None:
     name = connections["cart"].settings_dict["NAME"]
+    settings.BROKER_DATABASE = {**settings.BROKER_DATABASE, "NAME": name}
 
     assert f"{name} at" in run("bootstrap")
 
@@ -85,9 +87,6 @@ def test_bootstrap_says_what_it_prepared() -> None:
 def test_dbwait_gives_up_with_a_reason(server_down: None) -> None:
     with pytest.raises(CommandError, match="NO_RESPONSE after 0.3 s"):
         run("dbwait", timeout=0.3)
-
-
-ALIASES = ["identity", "catalog", "cart", "order", "promotion", "notification"]
 
 
 @pytest.mark.django_db(databases=ALIASES, transaction=True)

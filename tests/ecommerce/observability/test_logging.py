@@ -73,6 +73,18 @@ def test_records_of_the_standard_library_look_the_same(lines: Lines) -> None:
     assert (entry["service"], entry["correlation_id"]) == ("catalog", "c-1")
 
 
+def test_arguments_of_tasks_and_requests_are_not_logged(lines: Lines) -> None:
+    celery = logging.getLogger("celery.app.trace")
+    celery.addHandler(lines)
+    try:
+        celery.error("Task failed", extra={"data": {"args": "('ana@example.com',)"}})
+    finally:
+        celery.removeHandler(lines)
+    logging.getLogger("shop").error("Internal Server Error", extra={"request": "<WSGIRequest: GET '/x'>"})
+
+    assert not any("ana@example.com" in line or "WSGIRequest" in line for line in lines.lines)
+
+
 def test_outside_a_request_no_identity_is_invented(lines: Lines) -> None:
     structlog.get_logger("shop").info("started")
 

@@ -19,7 +19,9 @@ ROLE = "back-office"
 
 
 class Command(BaseCommand):
-    help = "Create a superuser, a customer and the role of the back office. Safe to repeat: what exists is left as it is."
+    help = (
+        "Create a superuser, a customer and the role of the back office. Safe to repeat: what exists is left as it is."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--password", default="", help="for both accounts; outside DEBUG it must be given")
@@ -40,7 +42,9 @@ class Command(BaseCommand):
         contexts = current().by_name
         mine = [
             permission
-            for permission in Permission.objects.filter(content_type__app_label__in=contexts).select_related("content_type")
+            for permission in Permission.objects.filter(content_type__app_label__in=contexts).select_related(
+                "content_type"
+            )
             if permission.codename.startswith("view_")
             or (permission.codename.startswith("change_") and permission.content_type.app_label != "identity")
         ]

@@ -40,18 +40,14 @@ def test_the_link_confirms_the_email_once(auth: Callable[..., Any], mailoutbox: 
     assert verify(refreshed["access_token"])[0].email_verified
 
 
-def test_the_link_works_on_a_device_without_a_session(
-    auth: Callable[..., Any], mailoutbox: list[EmailMessage]
-) -> None:
+def test_the_link_works_on_a_device_without_a_session(auth: Callable[..., Any], mailoutbox: list[EmailMessage]) -> None:
     auth("auth/signup", ANA)
     answer = auth("auth/email/verify", {"key": key_in(mailoutbox[0])})
     assert answer.status_code == 401  # confirmed, and still nobody is logged in here
     assert User.objects.with_email_verified().get().email_verified
 
 
-def test_another_link_can_be_asked_for(
-    auth: Callable[..., Any], mailoutbox: list[EmailMessage], settings: Any
-) -> None:
+def test_another_link_can_be_asked_for(auth: Callable[..., Any], mailoutbox: list[EmailMessage], settings: Any) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"confirm_email": ""}
     token = auth("auth/signup", ANA).json()["meta"]["access_token"]
     assert auth("account/email", {"email": ANA["email"]}, method="put", token=token).status_code == 200

@@ -115,7 +115,11 @@ def test_the_newest_address_inherits_the_default(api: Api) -> None:
 def test_an_address_changes_in_part(api: Api) -> None:
     address = AddressFactory()
     answer = api(f"me/addresses/{address.id}", {"number": "99", "cep": "04538133"}, method="patch", user=address.user)
-    assert (answer.json()["number"], answer.json()["cep"], answer.json()["street"]) == ("99", "04538133", "Avenida Paulista")
+    assert (answer.json()["number"], answer.json()["cep"], answer.json()["street"]) == (
+        "99",
+        "04538133",
+        "Avenida Paulista",
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,12 @@ def test_signup_stores_the_account_and_logs_it_in(auth: Callable[..., Any]) -> N
     answer = auth("auth/signup", {**ANA, "phone": "+55 (11) 98765-4321", "locale": "en", "newsletter": True})
     assert answer.status_code == 200
     user = User.objects.with_email_verified().get()
-    assert (user.email, user.full_name, user.phone, user.locale) == ("ana@example.com", "Ana Souza", "+5511987654321", "en")
+    assert (user.email, user.full_name, user.phone, user.locale) == (
+        "ana@example.com",
+        "Ana Souza",
+        "+5511987654321",
+        "en",
+    )
     assert user.newsletter_since
     assert user.marketing_since is None
     assert not user.email_verified

@@ -1,6 +1,5 @@
 """Refresh tokens: each works once, and one that comes back ends its family."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -46,9 +45,7 @@ def test_a_token_that_comes_back_ends_the_whole_family(client: Client) -> None:
     assert refresh(client, first["refresh_token"]).status_code == 400
     assert not Session.objects.exists()
     assert refresh(client, second["refresh_token"]).status_code == 400
-    me = client.get(
-        "/_allauth/app/v1/auth/session", headers={"Authorization": f"Bearer {second['access_token']}"}
-    )
+    me = client.get("/_allauth/app/v1/auth/session", headers={"Authorization": f"Bearer {second['access_token']}"})
     assert me.status_code == 410
 
 

@@ -1,0 +1,56 @@
+"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each local context."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import bootsteps
+
+from ecommerce.inbox.consumer import Consumer
+from ecommerce.inbox.registry import bindings
+from ecommerce.messaging.broker import Broker
+from ecommerce.messaging.configured import get_broker
+from ecommerce.messaging.threads import Supervised
+from ecommerce.outbox.relay import Relay
+from ecommerce.topology import current
+
+SHUTDOWN_SECONDS = 15
+
+
+class EventThreads(bootsteps.StartStopStep):
+    """Starts with the worker. On a warm shutdown, consumers finish the batch in hand and relays publish what is left."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self.threads: list[Supervised] = []
+
+    def start(self, parent: Any) -> None:
+        broker = get_broker()
+        for context in current().local:
+            relay, consumer = Relay(context, broker), Consumer(context, broker)
+            self.threads.append(Supervised(f"consumer-{context.name}", _declared(broker, consumer.run)))
+            self.threads.append(Supervised(f"relay-{context.name}", _declared(broker, relay.run)))
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self, parent: Any) -> None:
+        for thread in self.threads:
+            thread.stop()
+        for thread in self.threads:
+            thread.join(timeout=SHUTDOWN_SECONDS)
+
+    terminate = stop
+
+
+def _declared(broker: Broker, run: Callable[[threading.Event], None]) -> Callable[[threading.Event], None]:
+    """Make the queues exist before anything is published or read, also when the broker comes up later than we do."""
+
+    def declared_run(stop: threading.Event) -> None:
+        broker.declare(bindings())
+        run(stop)
+
+    return declared_run

@@ -1,0 +1,84 @@
+"""Callers of the REST interface, a count of statements, and threads that start together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from ecommerce.http.authentication import Principal
+from ecommerce.ids import new_id
+
+
+@pytest.fixture
+def api() -> APIClient:
+    """A guest."""
+    return APIClient()
+
+
+@pytest.fixture
+def as_customer() -> Callable[..., APIClient]:
+    def login(customer_id: UUID | None = None) -> APIClient:
+        client = APIClient()
+        client.force_authenticate(Principal(id=customer_id or new_id(), email="ana@example.com"))
+        return client
+
+    return login
+
+
+@pytest.fixture
+def staff() -> Callable[..., APIClient]:
+    """Log in somebody who works here, with these scopes."""
+
+    def login(*scopes: str) -> APIClient:
+        client = APIClient()
+        client.force_authenticate(Principal(id=new_id(), is_staff=True, scopes=frozenset(scopes)))
+        return client
+
+    return login
+
+
+@pytest.fixture
+def statements() -> Callable[[], AbstractContextManager[list[str]]]:
+    """Collect the statements on catalog's database, without those that begin and end transactions."""
+
+    @contextmanager
+    def collect() -> Iterator[list[str]]:
+        executed: list[str] = []
+        with CaptureQueriesContext(connections["catalog"]) as captured:
+            yield executed
+        for query in captured.captured_queries:
+            if not query["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK")):
+                executed.append(query["sql"])
+
+    return collect
+
+
+@pytest.fixture
+def together() -> Callable[..., list[Any]]:
+    """Run functions at the same moment, a thread each; return what each returned or raised."""
+
+    def run(functions: Sequence[Callable[[], Any]]) -> list[Any]:
+        barrier = threading.Barrier(len(functions))
+
+        def one(function: Callable[[], Any]) -> Any:
+            barrier.wait(timeout=30)
+            try:
+                return function()
+            except Exception as error:
+                return error
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(len(functions)) as pool:
+            return list(pool.map(one, functions))
+
+    return run
