@@ -4,11 +4,8 @@ import environ
 
 env = environ.Env()
 
-FRONTEND_URL = env.str("FRONTEND_URL", default=env.str("PUBLIC_URL", default="http://localhost:8000"))
+FRONTEND_URL = env.str("STOREFRONT_URL", default="") or env.str("PUBLIC_URL", default="http://localhost:8000")
 """The storefront: links in account mails lead there."""
-
-SHOP_NAME = env.str("SHOP_NAME", default="Loja")
-"""How account mails and authenticator apps call this shop."""
 
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 SESSION_ENGINE = "contexts.identity.adapters.sessions"
@@ -51,7 +48,6 @@ HEADLESS_TOKEN_STRATEGY = "contexts.identity.views.tokens.TokenStrategy"
 HEADLESS_JWT_ALGORITHM = "RS256"
 HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = env.int("ACCESS_TOKEN_SECONDS", default=15 * 60)
 HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = SESSION_COOKIE_AGE
-HEADLESS_JWT_ROTATE_REFRESH_TOKEN = True
 HEADLESS_FRONTEND_URLS = {
     "account_confirm_email": f"{FRONTEND_URL}/conta/confirmar-email/{{key}}",
     "account_reset_password": f"{FRONTEND_URL}/conta/recuperar-senha",
@@ -63,7 +59,7 @@ HEADLESS_FRONTEND_URLS = {
 # --- second factor and social login ----------------------------------------------------------------------------------
 MFA_ADAPTER = "contexts.identity.views.second_factor.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_TOTP_ISSUER = SHOP_NAME
+MFA_TOTP_ISSUER = env.str("SHOP_NAME", default="Loja")
 
 SOCIALACCOUNT_ADAPTER = "contexts.identity.views.accounts.SocialAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = env.json("SOCIAL_LOGIN_PROVIDERS", default={})

@@ -111,7 +111,7 @@ STATIC_ROOT = VAR_DIR / "static"
 MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR_DIR / "media"
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["contexts.identity.adapters.hashers.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -142,7 +142,7 @@ CORS_URLS_REGEX = r"^/(api|_allauth|\.well-known)/"
 CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_HEADERS = [
     "accept", "accept-language", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match",
-    "traceparent", "x-cart-token", "x-correlation-id", "x-session-token",
+    "traceparent", "x-cart-token", "x-order-token", "x-correlation-id", "x-session-token",
 ]  # fmt: skip
 CORS_EXPOSE_HEADERS = [
     "etag", "idempotency-replayed", "location", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset",
@@ -174,7 +174,7 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 """Where customers and payment gateways reach this installation; links in mails and webhook addresses start with it."""
 SHOP_NAME = env.str("SHOP_NAME", default="Loja")
 STOREFRONT_URL = env.str("STOREFRONT_URL", default="")
-"""Where the shop's own pages are, if anywhere: mails then link to ``/pedidos/<number>`` and ``/produtos/<slug>`` there."""
+"""Where the shop's own pages are, if anywhere: mails link to ``/pedidos/<number>`` and ``/produtos/<slug>`` there."""
 SMS_URL = env.str("SMS_URL", default="")
 """Where text messages are posted; empty: none are sent."""
 SMS_TOKEN = env.str("SMS_TOKEN", default="")

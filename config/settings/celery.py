@@ -60,7 +60,10 @@ SCHEDULES: dict[str, dict[str, tuple[str, float]]] = {
         "detect abandoned carts": ("cart.detect_abandoned", 60.0),
         "expire idle carts": ("cart.expire_idle", 3600.0),
     },
-    "notification": {"deliver messages": ("notification.deliver_due", 2.0)},
+    "notification": {
+        "deliver messages": ("notification.deliver_due", 2.0),
+        "purge old messages": ("notification.purge_messages", 86400.0),
+    },
     "identity": {"clear old sessions": ("identity.clear_sessions", 86400.0)},
     "order": {
         "process webhooks": ("order.process_webhooks", 2.0),

@@ -2,7 +2,9 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 
 def machine_secret(var_dir: Path) -> str:
@@ -13,13 +15,8 @@ def machine_secret(var_dir: Path) -> str:
     path = var_dir / "secret_key"
     if not path.exists():
         var_dir.mkdir(parents=True, exist_ok=True)
-        fresh = var_dir / f"secret_key.{os.getpid()}"
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with NamedTemporaryFile("w", dir=var_dir) as file, suppress(FileExistsError):
             file.write(secrets.token_urlsafe(50))
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
+            file.flush()
+            os.link(file.name, path)
     return path.read_text()

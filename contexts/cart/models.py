@@ -19,6 +19,8 @@ from ecommerce.money import Money
 
 STATE_FIELDS = tuple(field.name for field in fields(CartState))
 """Every field of the state is a column of the projection under the same name."""
+PROJECTED = (*(name for name in STATE_FIELDS if name != "id"), "pieces", "subtotal_amount")
+"""The columns that change."""
 
 
 class Cart(models.Model):
@@ -106,7 +108,7 @@ class Cart(models.Model):
         if not happened:
             return
         CartEvent.objects.bulk_create(self._advance(happened, actor=actor, now=now))
-        Cart.objects.filter(pk=self.pk).update(**columns_of(self.state))
+        Cart.objects.filter(pk=self.pk).update(**{name: getattr(self, name) for name in PROJECTED})
 
     @classmethod
     def record_all(cls, happened: Sequence[tuple[Cart, Sequence[events.Event]]], *, actor: str, now: datetime) -> None:
@@ -121,8 +123,7 @@ class Cart(models.Model):
     @classmethod
     def store(cls, carts: Sequence[Cart]) -> None:
         """Write whole projections, new or known, in one statement. Lock those that exist first."""
-        columns = [field.name for field in cls._meta.concrete_fields if field.name != "id"]
-        Cart.objects.bulk_create(carts, update_conflicts=True, unique_fields=["id"], update_fields=columns)
+        Cart.objects.bulk_create(carts, update_conflicts=True, unique_fields=["id"], update_fields=PROJECTED)
 
     def _advance(self, happened: Sequence[events.Event], *, actor: str, now: datetime) -> list[CartEvent]:
         """Apply events to this object and return their rows; nothing is written."""

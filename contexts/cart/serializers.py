@@ -41,12 +41,12 @@ class ContactInput(serializers.Serializer[Any]):
 
 
 class MergeInput(serializers.Serializer[Any]):
-    cart_id = serializers.UUIDField(help_text="The cart that ends; its lines come into this one.")
-    token = serializers.CharField(max_length=100, allow_blank=True, default="", help_text="The token of that cart.")
+    cart_id = serializers.UUIDField(help_text="O carrinho que termina; seus itens vêm para este.")
+    token = serializers.CharField(max_length=100, allow_blank=True, default="", help_text="O token daquele carrinho.")
 
 
 class RecoveryInput(serializers.Serializer[Any]):
-    token = serializers.CharField(max_length=500, help_text="What the link of the reminder carries.")
+    token = serializers.CharField(max_length=500, help_text="O que o link do lembrete traz.")
 
 
 # --- out: data -------------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class CartLineSchema(serializers.Serializer[Any]):
     options = serializers.DictField(child=serializers.CharField())
     image_url = serializers.CharField()
     quantity = serializers.IntegerField()
-    unit_price = MoneyField(help_text="As the customer saw it when the line was last touched.")
+    unit_price = MoneyField(help_text="Como o cliente o viu quando a linha mudou pela última vez.")
     total = MoneyField()
 
 
@@ -185,7 +185,7 @@ class CouponSchema(serializers.Serializer[Any]):
 
 
 class ReviewedCouponSchema(CouponSchema):
-    refusal = serializers.CharField(help_text="Why it takes nothing off now; empty if it does.")
+    refusal = serializers.CharField(help_text="Por que não desconta nada agora; vazio se desconta.")
 
 
 class TotalsSchema(serializers.Serializer[Any]):
@@ -195,19 +195,19 @@ class TotalsSchema(serializers.Serializer[Any]):
 class ReviewedTotalsSchema(TotalsSchema):
     seen_subtotal = MoneyField()
     discount = MoneyField()
-    total = MoneyField(help_text="Of the products, without shipping.")
+    total = MoneyField(help_text="Dos produtos, sem frete.")
 
 
 class RuleSchema(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(["line", "discount", "total"])
     label = serializers.CharField()  # type: ignore[assignment]
     amount = MoneyField(allow_negative=True)
-    reference = serializers.CharField(help_text="The variant or the discount.")
+    reference = serializers.CharField(help_text="A variante ou o desconto.")
 
 
 class CartHeadSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    version = serializers.IntegerField(help_text="Also the ETag.")
+    version = serializers.IntegerField(help_text="Também o ETag.")
     status = serializers.ChoiceField(["open", "converted", "expired", "merged"])
     currency = serializers.CharField()
     customer_id = serializers.UUIDField(allow_null=True)
@@ -226,16 +226,16 @@ class CartSchema(CartHeadSchema):
 
 
 class CartWithTokenSchema(CartSchema):
-    token = serializers.CharField(help_text="Send it as X-Cart-Token. Shown once.")
+    token = serializers.CharField(help_text="Envie em X-Cart-Token. Mostrado uma única vez.")
 
 
 class CartReviewSchema(CartHeadSchema):
     lines = ReviewedLineSchema(many=True)
     coupon = ReviewedCouponSchema(allow_null=True)
     totals = ReviewedTotalsSchema()
-    explanation = RuleSchema(many=True, help_text="Why the total is what it is, step by step.")
+    explanation = RuleSchema(many=True, help_text="Por que o total é o que é, passo a passo.")
     unknown = serializers.ListField(
-        child=serializers.ChoiceField(["stock", "discounts"]), help_text="What could not be asked just now."
+        child=serializers.ChoiceField(["stock", "discounts"]), help_text="O que não pôde ser consultado agora."
     )
     ready_for_checkout = serializers.BooleanField()
 

@@ -7,12 +7,13 @@ not exist. Every answer carries the version as ETag. ``If-Match`` is required wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -42,30 +43,39 @@ from contexts.cart.usecases.changes import Precondition
 from ecommerce.clock import now
 from ecommerce.http.conditional import etag_of, require_match
 from ecommerce.http.pagination import CursorPage
+from ecommerce.http.permissions import Authenticated
 from ecommerce.http.schema import page
 from ecommerce.http.views import APIView
 
-TOKEN = OpenApiParameter("X-Cart-Token", str, OpenApiParameter.HEADER, description="A guest's key to the cart.")
-IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The ETag of the version seen.")
+TOKEN = OpenApiParameter(
+    "X-Cart-Token", str, OpenApiParameter.HEADER, description="A chave do carrinho de um visitante."
+)
+PAGE = [OpenApiParameter("limit", int), OpenApiParameter("cursor", str)]
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="O ETag da versão que o cliente viu.")
 IF_MATCH_REQUIRED = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of the version seen."
+    "If-Match", str, OpenApiParameter.HEADER, required=True, description="O ETag da versão que o cliente viu."
 )
 
 
 class Carts(APIView):
-    permission_classes = []
+    def get_permissions(self) -> Sequence[BasePermission]:
+        return [Authenticated()] if self.request.method == "GET" else []
 
-    @extend_schema(responses=page(CartSchema), tags=["cart"], summary="My open carts, newest first")
+    @extend_schema(parameters=PAGE, responses=page(CartSchema), tags=["cart"], summary="Meus carrinhos abertos")
     def get(self, request: Request) -> Response:
-        customer_id = request.user.id
-        if customer_id is None:
-            raise NotAuthenticated
+        assert request.user.id is not None
         cursor = CursorPage.from_request(request, types=(UUID,))
         [before] = cursor.after or [None]
-        carts = queries.carts_of(customer_id=customer_id, before=before, limit=cursor.limit + 1)
+        carts = queries.carts_of(customer_id=request.user.id, before=before, limit=cursor.limit + 1)
         return cursor.respond([cart_body(cart) for cart in carts], key=lambda body: [body["id"]])
 
-    @extend_schema(request=CartInput, responses={201: CartWithTokenSchema}, tags=["cart"], summary="Open a cart")
+    @extend_schema(
+        request=CartInput,
+        responses={201: CartWithTokenSchema},
+        tags=["cart"],
+        summary="Abrir um carrinho",
+        description="Visitantes recebem o token do carrinho uma única vez e o enviam em X-Cart-Token.",
+    )
     def post(self, request: Request) -> Response:
         data = checked(CartInput, request)
         quantities: dict[UUID, int] = {}
@@ -79,7 +89,11 @@ class CartDetail(APIView):
     permission_classes = []
 
     @extend_schema(
-        parameters=[TOKEN], responses=CartReviewSchema, tags=["cart"], summary="The cart at today's prices and stock"
+        parameters=[TOKEN],
+        responses=CartReviewSchema,
+        tags=["cart"],
+        summary="O carrinho com os preços e o estoque de agora",
+        description="Mostra por linha o que mudou desde que o cliente a viu, e o porquê do total, regra por regra.",
     )
     def get(self, request: Request, cart_id: UUID) -> Response:
         cart, review = reviews.review_cart(cart_id=cart_id, caller=caller_of(request))
@@ -89,7 +103,9 @@ class CartDetail(APIView):
 class CartHistory(APIView):
     permission_classes = []
 
-    @extend_schema(parameters=[TOKEN], responses=page(CartEventSchema), tags=["cart"], summary="What happened to it")
+    @extend_schema(
+        parameters=[TOKEN, *PAGE], responses=page(CartEventSchema), tags=["cart"], summary="Histórico do carrinho"
+    )
     def get(self, request: Request, cart_id: UUID) -> Response:
         cursor = CursorPage.from_request(request, default=50, maximum=200, types=(int,))
         queries.owned_cart(cart_id=cart_id, caller=caller_of(request))
@@ -102,7 +118,12 @@ class CartLines(APIView):
     permission_classes = []
 
     @extend_schema(
-        request=LineInput, parameters=[TOKEN, IF_MATCH], responses=CartSchema, tags=["cart"], summary="Put more into it"
+        request=LineInput,
+        parameters=[TOKEN, IF_MATCH],
+        responses=CartSchema,
+        tags=["cart"],
+        summary="Adicionar um item",
+        description="Soma à quantidade que já estiver no carrinho; adições paralelas não se perdem.",
     )
     def post(self, request: Request, cart_id: UUID) -> Response:
         data = checked(LineInput, request)
@@ -120,7 +141,8 @@ class CartLine(APIView):
         parameters=[TOKEN, IF_MATCH_REQUIRED],
         responses=CartSchema,
         tags=["cart"],
-        summary="Set how many",
+        summary="Alterar a quantidade",
+        description="412 se o carrinho mudou desde a versão vista.",
     )
     def patch(self, request: Request, cart_id: UUID, variant_id: UUID) -> Response:
         data = checked(QuantityInput, request)
@@ -135,7 +157,11 @@ class CartLine(APIView):
         return answer(cart)
 
     @extend_schema(
-        request=None, parameters=[TOKEN, IF_MATCH_REQUIRED], responses=CartSchema, tags=["cart"], summary="Take it out"
+        request=None,
+        parameters=[TOKEN, IF_MATCH_REQUIRED],
+        responses=CartSchema,
+        tags=["cart"],
+        summary="Remover um item",
     )
     def delete(self, request: Request, cart_id: UUID, variant_id: UUID) -> Response:
         cart = lines.remove_line(
@@ -156,7 +182,7 @@ class CartPriceNotice(APIView):
         parameters=[TOKEN, IF_MATCH_REQUIRED],
         responses=CartSchema,
         tags=["cart"],
-        summary="Go on with today's prices",
+        summary="Aceitar os preços de agora",
     )
     def post(self, request: Request, cart_id: UUID) -> Response:
         cart = lines.notice_prices(
@@ -173,7 +199,8 @@ class CartCoupon(APIView):
         parameters=[TOKEN, IF_MATCH],
         responses=CartReviewSchema,
         tags=["cart"],
-        summary="Put a coupon on it",
+        summary="Aplicar um cupom",
+        description="409 coupon_refused com o motivo: o carrinho fica como estava.",
     )
     def put(self, request: Request, cart_id: UUID) -> Response:
         data = checked(CouponInput, request)
@@ -187,7 +214,7 @@ class CartCoupon(APIView):
         return answer(cart, review_body(cart, review))
 
     @extend_schema(
-        request=None, parameters=[TOKEN, IF_MATCH], responses=CartReviewSchema, tags=["cart"], summary="Take it off"
+        request=None, parameters=[TOKEN, IF_MATCH], responses=CartReviewSchema, tags=["cart"], summary="Retirar o cupom"
     )
     def delete(self, request: Request, cart_id: UUID) -> Response:
         cart, review = reviews.remove_coupon(
@@ -204,7 +231,7 @@ class CartContact(APIView):
         parameters=[TOKEN, IF_MATCH],
         responses=CartSchema,
         tags=["cart"],
-        summary="Say where and whether reminders may be sent",
+        summary="Informar contato e consentimento para lembretes",
     )
     def put(self, request: Request, cart_id: UUID) -> Response:
         data = checked(ContactInput, request)
@@ -220,7 +247,7 @@ class CartClaim(APIView):
         parameters=[TOKEN, IF_MATCH],
         responses=CartSchema,
         tags=["cart"],
-        summary="Take a guest's cart along after logging in",
+        summary="Levar o carrinho de visitante para a minha conta",
     )
     def post(self, request: Request, cart_id: UUID) -> Response:
         cart = lifecycle.claim_cart(
@@ -237,7 +264,8 @@ class CartMerge(APIView):
         parameters=[TOKEN, IF_MATCH],
         responses=MergedCartSchema,
         tags=["cart"],
-        summary="Put another cart's lines into this one",
+        summary="Juntar outro carrinho a este",
+        description="sum_capped: quantidades somadas até o estoque e até 999. Repetir devolve o mesmo relatório.",
     )
     def post(self, request: Request, cart_id: UUID) -> Response:
         data = checked(MergeInput, request)
@@ -259,7 +287,8 @@ class CartRecoveries(APIView):
         request=RecoveryInput,
         responses={201: CartWithTokenSchema},
         tags=["cart"],
-        summary="Open an abandoned cart on this device, by the link of a reminder",
+        summary="Recuperar um carrinho abandonado pelo link do lembrete",
+        description="O link vale uma vez e por tempo limitado; dispensa login.",
     )
     def post(self, request: Request) -> Response:
         data = checked(RecoveryInput, request)

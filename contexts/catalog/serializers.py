@@ -118,14 +118,14 @@ class ProductFieldsSerializer(serializers.Serializer[Any]):
     seo_title = serializers.CharField(max_length=120, required=False, allow_blank=True)
     seo_description = serializers.CharField(max_length=320, required=False, allow_blank=True)
     on_sale = serializers.BooleanField(required=False)
-    options = OptionSerializer(many=True, required=False, max_length=MAX_OPTIONS)
-    media = PictureSerializer(many=True, required=False, max_length=50)
+    options = serializers.ListField(child=OptionSerializer(), required=False, max_length=MAX_OPTIONS)
+    media = serializers.ListField(child=PictureSerializer(), required=False, max_length=50)
 
 
 class NewProductSerializer(ProductFieldsSerializer):
     name = serializers.CharField(max_length=200)
     category_id = serializers.UUIDField()
-    variants = NewVariantSerializer(many=True, required=False, max_length=200)
+    variants = serializers.ListField(child=NewVariantSerializer(), required=False, max_length=200)
 
     def to_internal_value(self, data: Any) -> Any:
         return NewProduct(**super().to_internal_value(data))
@@ -163,7 +163,7 @@ class StockRowSerializer(serializers.Serializer[Any]):
 
 class StockMovementsSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
-    movements = StockRowSerializer(many=True, min_length=1, max_length=MAX_BULK)
+    movements = serializers.ListField(child=StockRowSerializer(), min_length=1, max_length=MAX_BULK)
 
 
 class NewReviewSerializer(serializers.Serializer[Any]):
@@ -256,7 +256,7 @@ class SeoShape(serializers.Serializer[Any]):
 
 class OptionShape(serializers.Serializer[Any]):
     name = serializers.CharField()
-    values = serializers.ListField(child=serializers.CharField())  # type: ignore[assignment]
+    values = serializers.ListField(child=serializers.CharField())
 
 
 class ProductDetailShape(ProductCardShape):

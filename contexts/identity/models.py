@@ -151,6 +151,8 @@ class Session(AbstractBaseSession):
     ip = models.GenericIPAddressField("IP", null=True)
     user_agent = models.CharField("navegador", max_length=200, blank=True)
     created_at = models.DateTimeField("início", default=timezone.now)
+    refresh_token_id = models.UUIDField(null=True, editable=False)
+    """The one refresh token that is good now."""
 
     class Meta:
         db_table = "sessions"
@@ -159,6 +161,14 @@ class Session(AbstractBaseSession):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    def save(self, *, force_update: bool = False, **options: Any) -> None:
+        """Write the row, but for the refresh token of a row that exists: a request stores what it read when it began,
+        and the token may have been exchanged since."""
+        if force_update:
+            columns = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+            options["update_fields"] = columns - {"refresh_token_id"}
+        super().save(force_update=force_update, **options)
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:

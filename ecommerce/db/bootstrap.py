@@ -18,6 +18,8 @@ from ecommerce.db.configuration import BROKER_ROLE, MAINTENANCE_DATABASE, admini
 from ecommerce.topology import current
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+TASK_QUEUE = "tasks"
+"""Celery's queue, made here so that its processes do not race for it at their first start."""
 Database = Mapping[str, Any]
 """One entry of ``settings.DATABASES``, or ``settings.BROKER_DATABASE``."""
 
@@ -73,7 +75,7 @@ def bootstrap_database(databases: Sequence[Database], *, name: str) -> None:
             for database in contexts:
                 _ensure_schema(connection, database)
             if len(contexts) < len(databases):
-                names = [context.queue for context in current().contexts]
+                names = [*(context.queue for context in current().contexts), TASK_QUEUE]
                 queues.install(connection, names, readers=[database["USER"] for database in contexts])
 
 

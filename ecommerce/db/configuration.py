@@ -181,6 +181,7 @@ def _settings(service: Parameters) -> dict[str, Any]:
         "HOST": service["host"],
         "PORT": service["port"],
         "CONN_MAX_AGE": 0,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {"pool": dict(POOL)} | {name: value for name, value in service.items() if name not in known},
         "TEST": {"DEPENDENCIES": []},
     }

@@ -40,7 +40,7 @@ def migrate(alias: str, *, progress: Callable[..., None] | None = None) -> None:
 
 
 def _targets(executor: MigrationExecutor, alias: str) -> list[tuple[str, str]]:
-    leaves = executor.loader.graph.leaf_nodes()
+    leaves: list[tuple[str, str]] = executor.loader.graph.leaf_nodes()
     if not is_narrow(alias):
         return leaves
     return [(label, name) for label, name in leaves if router.allow_migrate(alias, label)]

@@ -87,6 +87,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         problem.document(request), status=problem.status, headers=dict(problem.headers), content_type=CONTENT_TYPE
     )
     response["Content-Language"] = language_of(request)
+    response["Cache-Control"] = "no-store"
     if problem.code == "internal_error":
         log_response("Unhandled: %s %s", request.method, request.path, response=response, request=request,
                      exception=error)  # fmt: skip
@@ -117,7 +118,7 @@ def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
         to_json(problem.document(request)),
         status=problem.status,
         content_type=CONTENT_TYPE,
-        headers={**problem.headers, "Content-Language": language_of(request)},
+        headers={**problem.headers, "Content-Language": language_of(request), "Cache-Control": "no-store"},
     )
 
 

@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -73,9 +74,9 @@ def page_of(page: CursorPage, rows: Sequence[Row], *, key: Callable[[Row], Seque
 
 def next_url(page: CursorPage, key: Sequence[Any]) -> str:
     """Return the URL of the page behind the row with this sort key."""
-    query = page.request.GET.copy()
-    query["cursor"] = encode_cursor(key)
-    return page.request.build_absolute_uri(f"{page.request.path}?{query.urlencode()}")
+    asked = [(name, values) for name, values in page.request.GET.lists() if name != "cursor"]
+    query = urlencode([*asked, ("cursor", encode_cursor(key))], doseq=True)
+    return page.request.build_absolute_uri(f"{page.request.path}?{query}")
 
 
 def encode_cursor(key: Sequence[Any]) -> str:

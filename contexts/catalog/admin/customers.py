@@ -43,7 +43,7 @@ class ReviewAdmin(ReadOnlyAdmin):
         self._moderate(request, queryset, approve=False)
 
     def has_moderate_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("catalog.change_review"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm("catalog.change_review"))
 
     def _moderate(self, request: HttpRequest, queryset: QuerySet[Review], *, approve: bool) -> None:
         ids = list(queryset.values_list("id", flat=True))

@@ -177,7 +177,7 @@ class ProductAdmin(CatalogAdmin):
         messages.success(request, f"{number} produto(s) removido(s).")
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("catalog.delete_product"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm("catalog.delete_product"))
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         hold_category(obj.category_id)

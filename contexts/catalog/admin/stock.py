@@ -159,4 +159,4 @@ class StockReservationAdmin(ReadOnlyAdmin):
         messages.success(request, f"{len(held)} reserva(s) desfeita(s).")
 
     def has_release_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("catalog.change_stockreservation"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm("catalog.change_stockreservation"))

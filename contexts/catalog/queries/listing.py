@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,6 +59,7 @@ SELECT jsonb_build_object(
 CATALOG = "product_catalog c"
 SIMILAR = "similar_products(%(words)s) s JOIN product_catalog c ON c.product_id = s.product_id"
 QUERY = "websearch_to_tsquery('ext.portuguese_unaccent', %(words)s)"
+OPERATORS = re.compile(r'(^|\s)-|"')
 PRICE_BANDS = [Decimal(limit) for limit in (0, 50, 100, 200, 500, 1000, 2000, 5000)]
 
 
@@ -93,6 +95,11 @@ class ProductFilters:
     available: bool | None = None
     brands: Sequence[str] = field(default_factory=tuple)
     rating_min: Decimal | None = None
+
+    @property
+    def may_be_misspelt(self) -> bool:
+        """Whether there are words, and no operators (``-word``, ``"a phrase"``): who writes those means them."""
+        return bool(self.words) and not OPERATORS.search(self.words)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def reviews_by_status(status: str, *, limit: int, after: After) -> list[dict[str
 
 def favourite_products(customer_id: UUID, *, limit: int, after: After) -> list[tuple[str, datetime, UUID]]:
     """Return the customer's favourites that are on sale, newest first: their JSON, when, and the favourite's id."""
-    return fetch(FAVOURITES, {"customer": customer_id, "limit": limit, **_after(after)})  # type: ignore[return-value]
+    return fetch(FAVOURITES, {"customer": customer_id, "limit": limit, **_after(after)})
 
 
 def _after(after: After) -> dict[str, Any]:

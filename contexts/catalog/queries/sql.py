@@ -16,7 +16,8 @@ def fetch(statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
     """Run ``statement`` and return all its rows; ``jsonb`` columns come as text."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def fetch_one(statement: str, parameters: Parameters = ()) -> tuple[Any, ...] | None:
@@ -31,4 +32,5 @@ def execute(statement: str, parameters: Parameters = ()) -> int:
     """Run ``statement`` and return how many rows it changed."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.rowcount
+        changed: int = cursor.rowcount
+        return changed

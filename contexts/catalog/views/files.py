@@ -6,7 +6,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Mapping
-from typing import IO, Any, ClassVar
+from typing import IO, Any, cast
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -44,12 +44,12 @@ class CSVParser(BaseParser):
         file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the view reads and closes it
         shutil.copyfileobj(stream, file)
         file.seek(0)
-        return {"file": file}  # type: ignore[dict-item]
+        return {"file": file}
 
 
 class CatalogImports(APIView):
     permission_classes = [HasScope("catalog.add_product")]
-    parser_classes: ClassVar[tuple[type[BaseParser], ...]] = (MultiPartParser, CSVParser)
+    parser_classes = (MultiPartParser, CSVParser)
 
     @extend_schema(
         tags=["catalog: staff"],
@@ -67,14 +67,24 @@ class CatalogImports(APIView):
     def post(self, request: Request) -> Response:
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
             raise FileTooLarge(f"O arquivo tem mais de {MAX_BYTES // 1024 // 1024} MiB.")
-        file = request.data.get("file")
-        if not hasattr(file, "read"):
-            raise ValidationError({"file": ["Envie o arquivo CSV."]})
-        text = io.TextIOWrapper(getattr(file, "file", file), encoding="utf-8-sig", newline="")
+        text = io.TextIOWrapper(_file_of(request), encoding="utf-8-sig", newline="")
         check_file(text)
         text.seek(0)
         report = import_catalog(products=read_products(text), actor_id=request.user.id, now=clock.now())
         return Response(report)
+
+
+def _file_of(request: Request) -> IO[bytes]:
+    """Return the file that was sent, whichever way.
+
+    Raises:
+        ValidationError
+    """
+    given = request.data.get("file") if isinstance(request.data, Mapping) else None
+    file = getattr(given, "file", given)
+    if not hasattr(file, "read"):
+        raise ValidationError({"file": ["Envie o arquivo CSV."]})
+    return cast(IO[bytes], file)
 
 
 class CatalogExports(APIView):

@@ -12,6 +12,7 @@ from contexts.catalog import serializers as shapes
 from contexts.catalog.queries import listing, products
 from contexts.catalog.usecases.products import ProductNotFound
 from ecommerce.errors import Forbidden
+from ecommerce.http.authentication import principal_of
 from ecommerce.http.conditional import cacheable, etag_of
 from ecommerce.http.pagination import CursorPage, InvalidCursor, next_url
 from ecommerce.http.renderers import to_json
@@ -20,7 +21,7 @@ from ecommerce.http.views import APIView
 LIST_SECONDS = 30
 DETAIL_SECONDS = 15
 CATEGORIES_SECONDS = 300
-STAFF_SCOPE = "catalog.view_product"
+STAFF_SCOPES = ("catalog.view_product", "catalog.change_product", "catalog.add_product")
 
 LIST_PARAMETERS = [
     OpenApiParameter("category", str, description="Slug or id; what is below it is included."),
@@ -56,7 +57,7 @@ class ProductList(APIView):
         after = page.after[1:] if page.after else None
         similar = mode == "similar"
         found = listing.list_products(filters, sort=sort, similar=similar, limit=page.limit, after=after)
-        if filters.words and not found.documents and after is None:
+        if not found.documents and filters.may_be_misspelt and after is None:
             similar = True
             found = listing.list_products(filters, sort=sort, similar=True, limit=page.limit, after=None)
         body = _body(page, found, mode="similar" if similar else "exact")
@@ -97,8 +98,9 @@ def staff_product(request: Request, named: str, *, status: int = 200) -> Respons
     Raises:
         ScopeMissing, ProductNotFound
     """
-    if not request.user.has_scope(STAFF_SCOPE) and not request.user.has_scope("catalog.change_product"):
-        raise ScopeMissing(f"Missing scope: {STAFF_SCOPE}")
+    principal = principal_of(request)
+    if not any(principal.has_scope(scope) for scope in STAFF_SCOPES):
+        raise ScopeMissing(f"Missing scope: {STAFF_SCOPES[0]}")
     found = products.product_for_staff(named)
     if found is None:
         raise ProductNotFound("O produto não existe.")

@@ -7,8 +7,8 @@ from typing import Any
 
 import structlog
 from celery import current_app
+from celery.exceptions import OperationalError
 from django.core.mail import EmailMessage, EmailMultiAlternatives
-from kombu.exceptions import OperationalError
 
 TASK = "identity.send_mail"
 

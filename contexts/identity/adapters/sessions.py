@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import VALID_KEY_CHARS, SessionBase
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, SessionBase, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.utils.crypto import get_random_string
 
 from contexts.identity.models import Session
@@ -34,6 +35,17 @@ class SessionStore(DatabaseStore):
         row.ip = device.get("ip")
         row.user_agent = device.get("user_agent", "")
         return row
+
+    def save(self, must_create: bool = False) -> None:
+        """Store the session.
+
+        Raises:
+            SessionInterrupted: it was ended while this request ran; the client gets a 400.
+        """
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            raise SessionInterrupted("The session was ended while the request ran.") from error
 
     def cycle_key(self) -> None:
         """Move the session to a new key. For a moment both rows exist, so the new one gets an id of its own."""

@@ -27,6 +27,7 @@ from contexts.identity.usecases.sessions import (
     end_session,
     end_sessions,
     exchange_refresh_token,
+    hand_out_refresh_token,
 )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "end_session",
     "end_sessions",
     "exchange_refresh_token",
+    "hand_out_refresh_token",
     "look_up_cep",
     "make_card_default",
     "refuse_card_numbers",

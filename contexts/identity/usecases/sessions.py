@@ -1,6 +1,5 @@
 """Sessions, and the refresh tokens that live in them."""
 
-from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -17,26 +16,25 @@ class SessionNotFound(NotFound):
     code = "session_not_found"
 
 
-def exchange_refresh_token(
-    *, session_key: str, exchange: Callable[[], tuple[str, str] | None]
-) -> tuple[str, str] | None:
-    """Swap a refresh token for a new pair of access and refresh token, one caller per session at a time.
+def hand_out_refresh_token(*, session_key: str, token_id: UUID) -> None:
+    """Make ``token_id`` the one good refresh token of a session."""
+    with unit_of_work("identity"):
+        Session.objects.filter(session_key=session_key).update(refresh_token_id=token_id)
 
-    ``exchange`` does it within the session and declines a token that the session does not know. The caller has checked
-    that the token is genuine and not expired, so such a token was used before: somebody holds a copy, and nobody can
-    tell who. Then the session ends, and with it every token of the family; the answer is None.
+
+def exchange_refresh_token(*, session_key: str, used_id: UUID, next_id: UUID, expires_at: datetime) -> bool:
+    """Make ``next_id`` the good refresh token of a session instead of ``used_id``; tell whether that one was good.
+
+    The caller has checked that the used token is genuine and not expired. If it is not the good one it was used before:
+    somebody holds a copy, and nobody can tell who. Then the session ends, and with it every token of the family. Of
+    parallel calls with one token at most one gets through.
     """
     with unit_of_work("identity"):
-        session = Session.objects.select_for_update().filter(session_key=session_key).only("id", "user_id").first()
-        if session is None:
-            return None
-        pair = exchange()
-        if pair is None:
-            session.delete()
-            logger.warning(
-                "refresh token used twice, session ended", session=str(session.id), user=str(session.user_id)
-            )
-    return pair
+        sessions = Session.objects.filter(session_key=session_key)
+        good = sessions.filter(refresh_token_id=used_id).update(refresh_token_id=next_id, expire_date=expires_at)
+        if not good and sessions.delete()[0]:
+            logger.warning("a used refresh token came back, session ended", used_id=str(used_id))
+    return bool(good)
 
 
 def end_session(*, user_id: UUID, session_id: UUID) -> None:

@@ -1,14 +1,17 @@
 """The tokens that an app gets for its session."""
 
-from functools import partial
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+from allauth.core.internal.httpkit import authenticated_user
 from allauth.headless.tokens.strategies.jwt import JWTTokenStrategy, internal
 from django.conf import settings
 from django.http import HttpRequest
 
 from contexts.identity import queries, usecases
 from contexts.identity.models import User
+from ecommerce.clock import now
 
 
 class TokenStrategy(JWTTokenStrategy):
@@ -38,15 +41,39 @@ class TokenStrategy(JWTTokenStrategy):
             claims["aud"] = settings.JWT_AUDIENCE
         return claims
 
+    def create_access_token_payload(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the tokens of a session that has just logged in."""
+        session_key = str(request.session.session_key)
+        refresh_token, token_id = _refresh_token(authenticated_user(request), session_key)
+        usecases.hand_out_refresh_token(session_key=session_key, token_id=token_id)
+        return {"access_token": self.create_access_token(request), "refresh_token": refresh_token}
+
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
         """Return a new access and refresh token; a token that comes back a second time ends its session."""
         payload = internal.decode_token(refresh_token, "refresh")
-        session_key = internal.session_key_from_sid(payload["sid"]) if payload else None
-        if not session_key:
+        session = internal.get_token_session(payload) if payload else None
+        user = internal.validate_token_user(payload, session) if session else None
+        if user is None:
             return None
-        return usecases.exchange_refresh_token(
-            session_key=session_key, exchange=partial(super().refresh_token, refresh_token)
+        next_token, next_id = _refresh_token(user, session.session_key)
+        good = usecases.exchange_refresh_token(
+            session_key=session.session_key,
+            used_id=UUID(payload["jti"]),
+            next_id=next_id,
+            expires_at=now() + timedelta(seconds=settings.HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN),
         )
+        return (internal.create_access_token(user, session, self.get_claims(user)), next_token) if good else None
+
+
+def _refresh_token(user: User, session_key: str) -> tuple[str, UUID]:
+    """Return a signed refresh token and its id."""
+    token, payload = internal.create_token(
+        "refresh",
+        sub=str(user.pk),
+        sid=internal.session_key_to_sid(session_key),
+        expires_in=settings.HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN,
+    )
+    return token, UUID(payload["jti"])
 
 
 def session_key_of(claims: Any) -> str | None:

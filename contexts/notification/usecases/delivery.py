@@ -100,7 +100,7 @@ def _letters(
     """Return what is to be sent, composed; put aside what its recipient refuses by now, and everything if ``late``."""
     letters = []
     for message in messages:
-        if False:
+        if message.id in refused:
             message.suppress(Reason.OPTED_OUT)
         elif late:
             message.postpone(now=now)

@@ -22,12 +22,14 @@ class AnyPort(Controller):
 
 
 class MailSink:
-    """``refuse`` may answer a recipient with an SMTP reply such as ``550 unknown``; None lets it pass."""
+    """``refuse`` may answer a recipient with an SMTP reply such as ``550 unknown``; None lets it pass. The connection
+    breaks without an answer after the text of a mail to ``hang_up_on``."""
 
     def __init__(self, port: int = 0) -> None:
         self.mails: list[EmailMessage] = []
         self.connections = 0
         self.refuse: Callable[[str], str | None] = lambda address: None
+        self.hang_up_on = ""
         self._arrived = threading.Condition()
         self._controller = AnyPort(self, hostname="127.0.0.1", port=port, ready_timeout=10)
 
@@ -43,6 +45,9 @@ class MailSink:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.hang_up_on in envelope.rcpt_tos:
+            server.transport.abort()
+            return "421 gone"
         mail = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
         with self._arrived:
@@ -75,3 +80,10 @@ def text_of(mail: EmailMessage, kind: str = "plain") -> str:
     part = mail.get_body((kind,))
     assert part is not None
     return str(part.get_content())
+
+
+def use_smtp(settings: Any, port: int) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 5
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "", ""
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.mail.backends.smtp import EmailBackend
 from django.db import connections
 
 from contexts.notification import usecases
@@ -18,10 +19,9 @@ from contexts.notification.domain import MAX_ATTEMPTS, Channel, Outgoing, email_
 from contexts.notification.models import DeliveryAttempt, Message, Preference, Template, TemplateVersion
 from contexts.notification.tasks import deliver_due
 from contexts.notification.usecases import delivery
-from tests.contexts.notification.conftest import use_smtp
 from tests.contexts.notification.factories import NOW, MessageFactory
-from tests.contexts.notification.mail_sink import MailSink, text_of
-from tests.contexts.notification.test_messages import in_parallel
+from tests.contexts.notification.mail_sink import MailSink, text_of, use_smtp
+from tests.contexts.notification.parallel import in_parallel
 
 LATER = NOW + timedelta(hours=12)
 SENDER = Path(__file__).with_name("send_and_stall.py")
@@ -126,6 +126,39 @@ def test_a_dead_server_costs_a_pause_not_the_mail(templates: None, settings: Any
         assert send(now=NOW + timedelta(seconds=30)) == 3
     assert sink.recipients == sorted(message.recipient for message in messages)
     assert set(Message.objects.values_list("status", "attempts", "last_error")) == {("sent", 2, "")}
+
+
+@one_database
+def test_a_dead_server_is_asked_once_per_connection(
+    templates: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_smtp(settings, free_port())
+    settings.DELIVERY_CONNECTIONS = 1
+    MessageFactory.create_batch(5)
+    asked = []
+    original = EmailBackend.open
+    monkeypatch.setattr(EmailBackend, "open", lambda self: (asked.append(1), original(self))[1])
+
+    assert send() == 5
+    assert len(asked) == 1
+    assert Message.objects.filter(status="queued", attempts=1).count() == 5
+
+
+@one_database
+def test_a_broken_connection_costs_its_mail_a_pause_and_the_next_gets_a_new_one(
+    templates: None, sink: MailSink, settings: Any
+) -> None:
+    settings.DELIVERY_CONNECTIONS = 1
+    messages = sorted(MessageFactory.create_batch(5), key=lambda message: message.id)
+    sink.hang_up_on = messages[2].recipient
+
+    send()
+
+    assert sink.connections == 2
+    assert sink.recipients == sorted(message.recipient for message in messages if message != messages[2])
+    messages[2].refresh_from_db()
+    assert messages[2].status == "queued"
+    assert messages[2].last_error
 
 
 @one_database

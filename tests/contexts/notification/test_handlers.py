@@ -19,7 +19,6 @@ from contexts.order.interface import Order, OrderNotFound
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 from ecommerce.testing import deliver
-from tests.contexts.notification.conftest import Neighbours
 from tests.contexts.notification.factories import (
     NOW,
     ContactFactory,
@@ -28,6 +27,7 @@ from tests.contexts.notification.factories import (
     OrderFactory,
     pix,
 )
+from tests.contexts.notification.neighbours import Neighbours
 
 pytestmark = pytest.mark.django_db(databases=["notification"])
 

@@ -1,12 +1,10 @@
 """Recording messages: once per event, recipient and channel, also in a race."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections
+from django.db import IntegrityError
 
 from contexts.notification import usecases
 from contexts.notification.domain import Recipient
@@ -15,25 +13,12 @@ from contexts.notification.queries import MessageNotFound
 from contexts.notification.usecases import Cause
 from ecommerce.ids import new_id
 from tests.contexts.notification.factories import NOW, MessageFactory
+from tests.contexts.notification.parallel import in_parallel
 
 
 def queue(event_id: Any, recipient: Recipient, kind: str = "order_confirmed") -> None:
     cause = Cause(event_id=event_id, event_type="order.confirmed.v1", about="x")
     usecases.queue_message(kind=kind, recipients=[recipient], cause=cause, context={}, now=NOW)
-
-
-def in_parallel(count: int, function: Any) -> None:
-    barrier = Barrier(count)
-
-    def run(number: int) -> None:
-        barrier.wait(20)
-        try:
-            function(number)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(run, range(count)))
 
 
 @pytest.mark.django_db(databases=["notification"])

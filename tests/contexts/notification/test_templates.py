@@ -12,7 +12,7 @@ from contexts.notification.queries import TemplateNotFound
 from ecommerce.ids import new_id
 from tests.contexts.notification.factories import NOW
 from tests.contexts.notification.mail_sink import MailSink, text_of
-from tests.contexts.notification.test_messages import in_parallel
+from tests.contexts.notification.parallel import in_parallel
 
 one_database = pytest.mark.django_db(databases=["notification"])
 real_commits = pytest.mark.django_db(databases=["notification"], transaction=True)

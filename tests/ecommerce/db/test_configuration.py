@@ -122,10 +122,10 @@ def test_an_unreadable_url_names_its_variable_and_not_its_password(configure: An
     assert "hunter2" not in str(caught.value)
 
 
-def test_connections_are_pooled_and_small(configure: Any) -> None:
+def test_connections_are_pooled_and_opened_on_demand(configure: Any) -> None:
     cart = configure()["cart"]
 
-    assert cart["OPTIONS"]["pool"]["max_size"] == 4
+    assert cart["OPTIONS"]["pool"]["min_size"] == 0
     assert cart["CONN_MAX_AGE"] == 0
     assert "pool" not in connection_parameters(cart)
 

@@ -1,4 +1,4 @@
-"""Requests and tokens for the tests of the HTTP edge. None of them needs a database unless it says so."""
+"""Tokens for the tests of the HTTP edge. None of them needs a database unless it says so."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ from uuid import UUID
 import jwt
 import pytest
 from django.conf import settings
-from rest_framework.test import APIRequestFactory
 
 from ecommerce.http import keys
 
 CUSTOMER = UUID("01900000-0000-7000-8000-000000000001")
-
-
-@pytest.fixture
-def requests() -> APIRequestFactory:
-    return APIRequestFactory()
 
 
 @pytest.fixture

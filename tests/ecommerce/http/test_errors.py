@@ -6,6 +6,7 @@ import pytest
 from django.core import exceptions as django_errors
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory
+from pytest_django import Settings
 from rest_framework import exceptions as drf
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -95,6 +96,7 @@ def test_a_refusal_carries_its_facts() -> None:
         response = raised(OutOfStock("Faltam 2 peças.", shortages=[{"sku": "A", "missing": 2}], status=200, code="x"))
 
     assert response["Content-Type"] == "application/problem+json"
+    assert (response["Content-Language"], response["Cache-Control"]) == ("pt-br", "no-store")
     assert json.loads(response.content) == {
         "type": "urn:problem:out_of_stock",
         "title": "Conflito com o estado atual",
@@ -185,6 +187,14 @@ def test_malformed_json_is_named_and_placed() -> None:
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"NaN", b"", b'{"lines": Infinity}'])
 def test_what_is_not_json_is_a_bad_request(body: bytes) -> None:
     assert posted(body).status_code == 400
+
+
+def test_a_body_that_is_too_long_is_not_read_to_its_end(settings: Settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 20
+
+    assert posted({"lines": []}).status_code == 200
+    response = posted({"lines": [], "note": "x" * 20})
+    assert (response.status_code, response.data["code"]) == (413, "too_large")
 
 
 def test_each_invalid_field_has_a_pointer() -> None:

@@ -137,7 +137,10 @@ def _plan(drafts: list[DraftProduct], report: ImportReport) -> Plan:
         "skus": [variant.sku for draft in drafts for variant in draft.variants],
         "products": list(plan.products.values()),
     }
-    known = [KnownVariant(*row[:4], Money(row[4], row[5])) for row in fetch(sql.KNOWN_VARIANTS, names)]
+    known = [
+        KnownVariant(id_, sku, product_id, options, Money(price, currency))
+        for id_, sku, product_id, options, price, currency in fetch(sql.KNOWN_VARIANTS, names)
+    ]
     by_sku = {variant.sku: variant for variant in known}
     taken = {(variant.product_id, _key(orjson.loads(variant.options))): variant.sku for variant in known}
     for draft in drafts:

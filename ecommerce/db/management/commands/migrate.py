@@ -4,6 +4,7 @@ Django would also record the migrations of all other apps there, each of them do
 of everybody: several seconds for six aliases, in every run of the tests.
 """
 
+import sys
 from typing import Any
 
 from django.apps import apps
@@ -11,10 +12,10 @@ from django.core.management import CommandError
 from django.core.management.commands import migrate
 from django.db.migrations.loader import MigrationLoader
 
-from ecommerce.db.migration import is_narrow
+from ecommerce.db.migration import is_narrow, missing_migrations
 from ecommerce.db.migration import migrate as migrate_alias
 
-SPECIAL = ("app_label", "plan", "check_unapplied", "fake", "fake_initial", "prune")
+SPECIAL = ("app_label", "fake", "fake_initial", "prune")
 """With any of these options it is Django's command, unchanged."""
 
 
@@ -29,5 +30,15 @@ class Command(migrate.Command):
             return
         if conflicts := loader.detect_conflicts():
             raise CommandError(f"several last migrations: {conflicts}. Merge them: manage.py makemigrations --merge")
+        if options["plan"] or options["check_unapplied"]:
+            self._show_missing(alias, fail=options["check_unapplied"])
+            return
         self.verbosity = options["verbosity"]
         migrate_alias(alias, progress=self.migration_progress_callback)
+
+    def _show_missing(self, alias: str, *, fail: bool) -> None:
+        missing = missing_migrations(alias)
+        for migration, _ in missing:
+            self.stdout.write(str(migration))
+        if missing and fail:
+            sys.exit(1)

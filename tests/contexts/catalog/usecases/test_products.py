@@ -5,6 +5,7 @@ import pytest
 from contexts.catalog.domain.attributes import InvalidAttributes
 from contexts.catalog.domain.options import InvalidOptions, Option
 from contexts.catalog.models import AttributeDefinition, AttributeType, Product, ProductCatalog, Stock, Variant
+from contexts.catalog.models.categories import CategoryCycle
 from contexts.catalog.usecases.categories import (
     CategoryNotFound,
     create_category,
@@ -24,7 +25,6 @@ from contexts.catalog.usecases.products import (
     remove_products,
 )
 from contexts.catalog.usecases.variants import add_variant, change_variant, remove_variant
-from contexts.catalog.models.categories import CategoryCycle
 from ecommerce.ids import new_id
 from tests.contexts.catalog.factories import NOON, CategoryFactory, brl, on_sale
 
@@ -114,8 +114,8 @@ def test_a_change_needs_the_version_that_the_product_has():
 
 def test_options_in_use_cannot_be_taken_away():
     product = new_product(options=[COLOUR], variants=[blue()])
+    changes = {"options": [Option(name="Cor", values=("Verde",))]}
     with pytest.raises(InvalidOptions):
-        changes = {"options": [Option(name="Cor", values=("Verde",))]}
         change_product(product_id=product.pk, version=1, changes=changes, now=NOON)
 
 

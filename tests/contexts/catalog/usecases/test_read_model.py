@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import threading
@@ -9,7 +10,6 @@ from decimal import Decimal
 import pytest
 from django.db import connections
 
-from contexts.catalog.domain.options import Option
 from contexts.catalog.interface import OutOfStock, StockLine
 from contexts.catalog.models import (
     AttributeDefinition,
@@ -18,7 +18,6 @@ from contexts.catalog.models import (
     Product,
     ProductCatalog,
     ProductOption,
-    Review,
     ReviewStatus,
     StockReservation,
     Variant,
@@ -131,8 +130,8 @@ def test_after_random_edits_the_read_model_equals_a_rebuild():
     draw = random.Random(20260310)
     roots = [CategoryFactory.create() for _ in range(2)]
     leaves = [CategoryFactory.create(parent=root) for root in roots for _ in range(2)]
-    shown = [on_sale(category=draw.choice(leaves), stock=draw.randint(0, 2)) for _ in range(10)]
-    for _ in range(120):
+    shown = [on_sale(category=draw.choice(leaves), stock=draw.randint(0, 2)) for _ in range(20)]
+    for _ in range(150):
         random_edit(draw, shown, leaves, roots)
     before = whole()
     assert before == rebuilt()
@@ -159,27 +158,25 @@ def random_edit(draw, shown, leaves, roots):
             reservations.cancel_stock(reservation_id=reservation_id, now=NOON)
     elif edit == "hide":
         put_on_sale(ids=[product.pk], on_sale=draw.random() < 0.7)
-    elif edit == "remove" and draw.random() < 0.2:
+    elif edit == "remove" and draw.random() < 0.3:
         remove_products(ids=[product.pk], now=NOON)
     elif edit == "review":
         review = ReviewFactory.create(product=product, rating=draw.randint(1, 5), status=ReviewStatus.PENDING)
         moderate_reviews(ids=[review.pk], approve=draw.random() < 0.7, by=None, now=NOON)
     elif edit == "move":
-        move_category(category_id=draw.choice(leaves).pk, parent_id=draw.choice([*roots, None]) and draw.choice(roots).pk)
+        move_category(category_id=draw.choice(leaves).pk, parent_id=draw.choice([roots[0].pk, roots[1].pk, None]))
     elif edit == "variant" and Variant.objects.filter(pk=variant.pk, deleted_at=None).exists():
         variants.change_variant(variant_id=variant.pk, changes={"active": draw.random() < 0.8})
 
 
 def reserve_or_not(variant, quantity):
-    try:
+    with contextlib.suppress(OutOfStock, reservations.VariantUnavailable):
         reservations.reserve_stock(
             reservation_id=new_id(),
             lines=[StockLine(variant_id=variant.pk, quantity=quantity)],
             expires_at=NOON + timedelta(hours=1),
             now=NOON,
         )
-    except (OutOfStock, reservations.VariantUnavailable):
-        pass
 
 
 @here
@@ -202,9 +199,7 @@ def test_best_sellers_count_what_was_sold_and_not_returned():
         reservations.commit_stock(
             reservation_id=new_id(), lines=[StockLine(variant_id=variant.pk, quantity=pieces)], now=NOON
         )
-    reservations.cancel_stock(
-        reservation_id=StockReservation.objects.filter(lines__variant=mug).get().pk, now=NOON
-    )
+    reservations.cancel_stock(reservation_id=StockReservation.objects.filter(lines__variant=mug).get().pk, now=NOON)
     assert refresh_best_sellers() == 1
     assert dict(ProductCatalog.objects.values_list("pk", "sales_count")) == {shirt.product_id: 5, mug.product_id: 0}
     assert refresh_best_sellers() == 0
@@ -263,14 +258,3 @@ def with_version(product_id, changes):
         except products.ProductChanged:
             continue
         return
-
-
-@here
-def test_options_of_a_product_replace_the_old_ones():
-    product = ProductFactory.create()
-    show(product)
-    change_product(
-        product_id=product.pk, version=1, changes={"options": [Option(name="Cor", values=("Azul",))]}, now=NOON
-    )
-    assert ProductOption.objects.get().values == ["Azul"]
-    assert Review.objects.count() == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -169,9 +170,7 @@ def test_money_after_the_hold_lapsed_takes_free_pieces():
     shirt = on_sale(stock=4)
     reservation_id = reserve((shirt, 3))
     release_stock(reservation_id=reservation_id, now=NOON)
-    commit_stock(
-        reservation_id=reservation_id, lines=[StockLine(variant_id=shirt.pk, quantity=3)], now=NOON
-    )
+    commit_stock(reservation_id=reservation_id, lines=[StockLine(variant_id=shirt.pk, quantity=3)], now=NOON)
     assert balance(shirt) == (1, 0)
     assert StockReservation.objects.get(pk=reservation_id).status == ReservationStatus.COMMITTED
 
@@ -328,10 +327,8 @@ class TestRaces:
 
         def buy(lines):
             for _ in range(4):
-                try:
+                with contextlib.suppress(OutOfStock):
                     taken.append(reserve(*lines))
-                except OutOfStock:
-                    pass
 
         orders = [[(shirt, 1), (mug, 1)], [(mug, 1), (shirt, 1)]] * 4
         results = together([lambda lines=lines: buy(lines) for lines in orders])

@@ -22,7 +22,10 @@ def test_goods_come_in_by_id_or_sku_and_are_shown_at_once():
         StockEntry(kind=MovementKind.ADJUST, quantity=-2, sku=mug.sku),
         actor_id=actor,
     )
-    assert {change.variant_id: (change.before, change.after) for change in changes} == {shirt.pk: (0, 5), mug.pk: (3, 1)}
+    assert {change.variant_id: (change.before, change.after) for change in changes} == {
+        shirt.pk: (0, 5),
+        mug.pk: (3, 1),
+    }
     assert ProductCatalog.objects.get(pk=shirt.product_id).available
     movement = StockMovement.objects.get(variant=mug)
     assert (movement.quantity, movement.reason, movement.actor_id) == (-2, "nota 123", actor)

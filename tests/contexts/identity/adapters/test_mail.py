@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from celery.exceptions import OperationalError
 from django.core.mail import EmailMessage, EmailMultiAlternatives
-from kombu.exceptions import OperationalError
 
 from config.celery import app
 from contexts.identity.adapters import mail

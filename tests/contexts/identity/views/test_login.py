@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.db import connections
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from contexts.identity.models import Session, User
@@ -106,3 +107,9 @@ def test_a_customer_has_no_scopes_even_with_permissions(auth: Callable[..., Any]
 def test_a_superuser_may_do_everything(auth: Callable[..., Any]) -> None:
     principal, _ = verify(log_in(auth, UserFactory(is_staff=True, is_superuser=True)).json()["meta"]["access_token"])
     assert principal.has_scope("order.refund")
+
+
+def test_the_account_api_describes_itself(client: Client) -> None:
+    specification = client.get("/_allauth/openapi.json").json()
+    assert {"/_allauth/app/v1/auth/signup", "/_allauth/app/v1/tokens/refresh"} <= set(specification["paths"])
+    assert "full_name" in specification["components"]["schemas"]["BaseSignup"]["properties"]

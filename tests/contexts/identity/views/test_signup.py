@@ -68,7 +68,7 @@ def test_signup_takes_fewer_than_twelve_statements(auth: Callable[..., Any]) -> 
     with CaptureQueriesContext(connections["identity"]) as queries:
         auth("auth/signup", ANA)
     statements = [query["sql"] for query in queries if not query["sql"].startswith(TRANSACTION_CONTROL)]
-    assert len(statements) == 9, "\n".join(statements)
+    assert len(statements) == 10, "\n".join(statements)
 
 
 def test_a_taken_email_is_refused_in_any_case(auth: Callable[..., Any]) -> None:

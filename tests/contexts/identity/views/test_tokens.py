@@ -1,14 +1,19 @@
 """Refresh tokens: each works once, and one that comes back ends its family."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from contexts.identity.adapters.sessions import SessionStore
 from contexts.identity.models import Session, User
+from ecommerce.clock import now
 from ecommerce.http.authentication import verify
 from tests.contexts.identity.factories import PASSWORD, UserFactory
 
@@ -85,6 +90,42 @@ def test_what_is_no_live_refresh_token_is_refused_and_ends_nothing(client: Clien
     }[kind]
     assert refresh(client, token).status_code == 400
     assert Session.objects.count() == 1
+
+
+def test_a_request_that_began_before_an_exchange_does_not_bring_the_old_token_back(client: Client) -> None:
+    first = tokens_of(client, UserFactory())
+    slow = SessionStore(Session.objects.get().session_key)
+    slow["began"] = "before"
+    second = refresh(client, first["refresh_token"]).json()["data"]
+    slow.save()
+    third = refresh(client, second["refresh_token"])
+    assert third.status_code == 200
+    assert refresh(client, first["refresh_token"]).status_code == 400
+    assert refresh(client, third.json()["data"]["refresh_token"]).status_code == 400
+
+
+def test_a_request_whose_session_was_ended_is_told_so(client: Client) -> None:
+    tokens_of(client, UserFactory())
+    slow = SessionStore(Session.objects.get().session_key)
+    slow["began"] = "before"
+    Session.objects.all().delete()
+    with pytest.raises(SessionInterrupted):
+        slow.save()
+
+
+def test_a_refresh_keeps_the_session_alive(client: Client) -> None:
+    tokens = tokens_of(client, UserFactory())
+    soon = now() + timedelta(minutes=1)
+    Session.objects.update(expire_date=soon)
+    assert refresh(client, tokens["refresh_token"]).status_code == 200
+    assert Session.objects.get().expire_date > soon + timedelta(days=13)
+
+
+def test_a_refresh_takes_few_statements(client: Client) -> None:
+    tokens = tokens_of(client, UserFactory())
+    with CaptureQueriesContext(connections["identity"]) as queries:
+        refresh(client, tokens["refresh_token"])
+    assert sum("SAVEPOINT" not in query["sql"] for query in queries) == 4
 
 
 @pytest.mark.django_db(databases=["identity"], transaction=True)

@@ -1,0 +1,1 @@
+"""Speed, side by side with its floors, in one run: ``make bench``."""

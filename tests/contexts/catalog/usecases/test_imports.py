@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import io
+import time
+from decimal import Decimal
+
+import pytest
+
+from contexts.catalog.domain.imports import read_products
+from contexts.catalog.events import VariantPriceChanged
+from contexts.catalog.models import (
+    AttributeDefinition,
+    Category,
+    Media,
+    Product,
+    ProductCatalog,
+    ProductOption,
+    Stock,
+    StockMovement,
+    Variant,
+)
+from contexts.catalog.usecases.imports import import_catalog
+from contexts.catalog.usecases.products import remove_products
+from ecommerce.testing import published
+from tests.contexts.catalog.factories import NOON, on_sale
+
+pytestmark = pytest.mark.django_db(databases=["catalog"])
+
+SHOPIFY = """\
+Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Option2 Name,Option2 Value,Variant SKU,\
+Variant Grams,Variant Inventory Qty,Variant Price,Variant Compare At Price,Image Src,Image Alt Text,Status
+camiseta,Camiseta,"<p>De <b>algodão</b>.</p>
+<script>alert(1)</script>",Ipê,Camisetas,x,true,Cor,Azul,Tamanho,P,CAM-AZ-P,180,5,69.90,89.90,https://x/1.jpg,Frente,active
+camiseta,,,,,,,,Azul,,M,CAM-AZ-M,180,0,69.90,,https://x/2.jpg,Costas,
+camiseta,,,,,,,,,,,,,,,,https://x/3.jpg,,
+caneca,Caneca,Simples,Lumiar,,,false,Title,Default Title,,,,300,2,25,,,,active
+"""
+
+
+def load(text):
+    return import_catalog(products=read_products(io.StringIO(text)), actor_id=None, now=NOON)
+
+
+def own(*rows, header="handle,name,category,option1_name,option1_value,sku,price,stock"):
+    return "\n".join([header, *rows]) + "\n"
+
+
+def refusals(report):
+    return [(rejected.line, rejected.code) for rejected in report.rejected]
+
+
+def test_an_export_of_shopify_becomes_products():
+    report = load(SHOPIFY)
+    assert (report.accepted, report.products, report.variants, report.rejected) == (4, 2, 3, [])
+    shirt = Product.objects.get(slug="camiseta")
+    assert (shirt.description, shirt.brand, shirt.category.name) == ("De algodão.", "Ipê", "Camisetas")
+    assert {option.name: option.values for option in shirt.options.all()} == {"Cor": ["Azul"], "Tamanho": ["P", "M"]}
+    medium = Variant.objects.get(sku="CAM-AZ-M")
+    assert medium.options == {"Cor": "Azul", "Tamanho": "M"}
+    assert [picture.path for picture in shirt.media.all()] == ["https://x/1.jpg", "https://x/2.jpg", "https://x/3.jpg"]
+    assert Stock.objects.get(variant__sku="CAM-AZ-P").on_hand == 5
+    assert StockMovement.objects.get(variant__sku="CAM-AZ-P").quantity == 5
+    mug = Product.objects.get(slug="caneca")
+    assert (mug.status, mug.variants.get().options, mug.variants.get().sku) == ("draft", {}, "CANECA")
+    assert ProductCatalog.objects.get().product_id == shirt.pk
+
+
+def test_repeating_an_import_changes_nothing():
+    load(SHOPIFY)
+    before = [list(model.objects.order_by("pk").values()) for model in (Product, Variant, Stock, Media, ProductOption)]
+    report = load(SHOPIFY)
+    after = [list(model.objects.order_by("pk").values()) for model in (Product, Variant, Stock, Media, ProductOption)]
+    assert report.accepted == 4
+    assert after == before
+    assert StockMovement.objects.count() == 2
+    assert published("catalog") == []
+
+
+def test_an_import_changes_what_is_there_and_keeps_its_stock():
+    load(own("caneca,Caneca,Casa,,,CAN-1,25.00,7"))
+    load(own("caneca,Caneca grande,Casa,,,CAN-1,29.90,99"))
+    assert Product.objects.get().name == "Caneca grande"
+    assert Stock.objects.get().on_hand == 7
+    (event,) = published("catalog", VariantPriceChanged)
+    assert (event.old_price.amount, event.new_price.amount) == (Decimal("25.00"), Decimal("29.90"))
+    assert '"amount": "29.90"' in ProductCatalog.objects.get().document
+
+
+def test_rows_without_a_name_add_to_a_product_that_exists():
+    load(own("caneca,Caneca,Casa,Cor,Azul,CAN-1,25.00,7"))
+    report = load(own("caneca,,,Cor,Verde,CAN-2,25.00,1", "prato,,,,,PRA-1,10.00,1"))
+    assert (report.accepted, refusals(report)) == (1, [(3, "product_without_name")])
+    assert ProductOption.objects.get().values == ["Azul", "Verde"]
+    assert Category.objects.get().name == "Casa"
+
+
+def test_bad_rows_are_reported_by_line_and_good_ones_taken():
+    other = on_sale()
+    report = load(
+        own(
+            "caneca,Caneca,Casa,Cor,Azul,CAN-1,25.00,7",
+            "caneca,,,,Verde,CAN-2,muito,1",
+            "caneca,,,,,CAN-3,25.00,1",
+            "caneca,,,,Azul,CAN-4,25.00,1",
+            "caneca,,,,Roxo,CAN-5,25.001,1",
+            "caneca,,,,Cinza,CAN-6,,1",
+            "Prato Fundo,Prato,Casa,,,PRA-1,10.00,1",
+            "copo,Copo,Casa,,,CAN-1,9.00,1",
+            f"jarra,Jarra,Casa,,,{other.sku},9.00,1",
+            "tigela,Tigela,Casa,,,TIG-1,9.00,uma",
+            '"garfo",Garfo,Casa,,,GAR-1,"9,50",2',
+        )
+    )
+    assert refusals(report) == [
+        (3, "invalid_price"),
+        (4, "missing_option_value"),
+        (5, "options_taken"),
+        (6, "invalid_price"),
+        (7, "missing_price"),
+        (8, "invalid_handle"),
+        (9, "duplicate_sku"),
+        (10, "sku_of_other_product"),
+        (11, "invalid_stock"),
+    ]
+    assert (report.accepted, report.products, report.variants) == (2, 2, 2)
+    assert set(Product.objects.exclude(pk=other.product_id).values_list("slug", flat=True)) == {"caneca", "garfo"}
+    assert Variant.objects.get(sku="GAR-1").price == Decimal("9.50")
+
+
+def test_lines_are_those_of_the_file_also_after_cells_of_several_lines():
+    header = "handle,name,description,sku,price"
+    report = load(own('caneca,Caneca,"Uma\nduas\ntrês",CAN-1,5', "prato,Prato,,PRA-1,x", header=header))
+    assert refusals(report) == [(5, "invalid_price")]
+
+
+def test_attributes_follow_their_definitions():
+    AttributeDefinition.objects.create(code="torra", name="Torra", type="choice", choices=["Clara"])
+    header = "handle,name,sku,price,attributes"
+    report = load(
+        own(
+            'bom,Bom,B-1,5,"{""torra"": ""Clara""}"', 'ruim,Ruim,R-1,5,"{""torra"": ""Forte""}"', "pior,Pior,P-1,5,x",
+            header=header,
+        )
+    )  # fmt: skip
+    assert refusals(report) == [(3, "invalid_attributes"), (4, "invalid_attributes")]
+    assert Product.objects.get().attributes == {"torra": "Clara"}
+
+
+def test_category_paths_become_a_tree_and_are_found_again():
+    load(own("a,A,Casa > Cozinha,,,A,1,0", "b,B,Jardim > Cozinha,,,B,1,0", "c,C,Casa > Cozinha,,,C,1,0"))
+    paths = {category.slug: [parent.slug for parent in Category.objects.filter(pk__in=category.ancestor_ids)]
+             for category in Category.objects.all()}  # fmt: skip
+    assert paths == {"casa": [], "cozinha": ["casa"], "jardim": [], "jardim-cozinha": ["jardim"]}
+    assert Category.objects.get(slug="cozinha").products.count() == 2
+
+
+def test_semicolons_and_a_byte_order_mark_are_what_spreadsheets_write():
+    report = load("\ufeffhandle;name;sku;price\ncaneca;Caneca;CAN-1;19,90\n")
+    assert (report.accepted, report.rejected) == (1, [])
+    assert Variant.objects.get().price == Decimal("19.90")
+
+
+def test_the_newer_template_of_shopify_is_read_as_well():
+    header = "Title,URL handle,Description,Vendor,SKU,Option1 name,Option1 value,Price,Compare-at price"
+    load(f"{header},Inventory quantity\nCaneca,caneca,Boa,Ipê,CAN-1,Cor,Azul,25,30,4\n")
+    variant = Variant.objects.get()
+    assert (variant.sku, variant.options, variant.compare_at_price) == ("CAN-1", {"Cor": "Azul"}, Decimal(30))
+
+
+def test_a_removed_product_comes_back_as_a_new_one():
+    load(own("caneca,Caneca,Casa,,,CAN-1,25.00,7"))
+    remove_products(ids=[Product.objects.get().pk], now=NOON)
+    load(own("caneca,Caneca,Casa,,,CAN-1,25.00,2"))
+    assert Product.objects.filter(slug="caneca").count() == 2
+    assert Stock.objects.get(variant__deleted_at=None).on_hand == 2
+
+
+def test_statements_per_batch_do_not_depend_on_its_size(statements):
+    counts = []
+    for start, number in ((0, 2), (100, 40)):
+        rows = [f"p{start + n},Produto {n},Casa,Cor,Azul,S-{start + n},10.00,1" for n in range(number)]
+        load(own("semente,Semente,Casa,,,SEM,1.00,0"))
+        with statements() as executed:
+            load(own(*rows))
+        counts.append(len(executed))
+    assert counts[0] == counts[1] < 20
+
+
+def test_three_thousand_products_are_imported_in_seconds():
+    rows = [
+        f"p{n},Produto número {n},Casa > Sala {n % 20},Cor,Azul,S-{n},{n % 900 + 1}.90,{n % 7}" for n in range(3008)
+    ]
+    started = time.process_time()
+    report = load(own(*rows))
+    assert (report.accepted, report.rejected) == (3008, [])
+    assert ProductCatalog.objects.count() == 3008
+    assert time.process_time() - started < 10
