@@ -16,8 +16,8 @@ from unfold.decorators import display
 from contexts.cart.models import AbandonedCart, Cart, CartEvent
 from contexts.cart.queries import recovered_revenue
 from contexts.cart.serializers import event_body
+from ecommerce.admin import ContextAdmin
 from ecommerce.clock import now
-from ecommerce.db.admin import ContextAdmin
 
 HISTORY = 200
 """The newest events that a cart's page shows."""
@@ -64,7 +64,7 @@ class CartAdmin(ReadOnlyAdmin):
             return queryset.filter(email=term), False
         return queryset.filter(Q(pk=key) | Q(customer_id=key) | Q(converted_order_id=key)), False
 
-    @display(  # type: ignore[untyped-decorator]
+    @display(
         description="situação",
         ordering="status",
         label={"open": "info", "converted": "success", "expired": "warning", "merged": "primary"},

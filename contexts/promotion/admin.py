@@ -16,7 +16,7 @@ from unfold.decorators import action
 from contexts.promotion.domain import normalised_code
 from contexts.promotion.models import Campaign, Coupon, CouponBatch, Discount, Redemption
 from contexts.promotion.usecases.campaigns import MAXIMUM_DISCOUNTS
-from ecommerce.db.admin import ContextAdmin
+from ecommerce.admin import ContextAdmin
 from ecommerce.errors import DomainError
 from ecommerce.money import Money
 
@@ -53,7 +53,7 @@ class DiscountForm(GuardedForm):
     """Unfold shows no errors of a whole inline form."""
 
 
-class DiscountInline(StackedInline):  # type: ignore[misc]
+class DiscountInline(StackedInline):
     model = Discount
     form = DiscountForm
     extra = 0
@@ -174,7 +174,7 @@ class CouponBatchAdmin(RequiresCoupon, ContextAdmin):
         codes = obj.generate()
         self.message_user(request, f"{len(codes)} cupons gerados.")
 
-    @action(description="Baixar códigos (CSV)", url_path="codes", permissions=["view"])  # type: ignore[untyped-decorator]
+    @action(description="Baixar códigos (CSV)", url_path="codes", permissions=["view"])
     def download_codes(self, request: HttpRequest, object_id: str) -> HttpResponse:
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="cupons-{UUID(object_id)}.csv"'

@@ -163,14 +163,15 @@ def _send(cursor: Any, messages: Sequence[Message]) -> Published:
     """Enqueue in one statement, in order, and wake the readers at commit."""
     small = [message for message in messages if len(message.data) <= MAX_MESSAGE_BYTES]
     refused = {m.envelope.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if m not in small}
+    keys = [message.envelope.type for message in small]
     parameters = {
         "ids": [message.envelope.id for message in small],
-        "keys": [message.envelope.type for message in small],
+        "keys": keys,
         "data": [message.data.decode() for message in small],
         "headers": [json.dumps(message.envelope.headers()) for message in small],
     }
     cursor.execute(SEND, parameters)
     queues = dict(cursor.fetchall())
-    cursor.execute(WAKE, {"keys": sorted(set(parameters["keys"]))})
+    cursor.execute(WAKE, {"keys": sorted(set(keys))})
     unroutable = {event_id: "no queue is bound to this type" for event_id, count in queues.items() if not count}
     return Published(frozenset(queues) - frozenset(unroutable), {**refused, **unroutable})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import amqp
@@ -42,7 +42,7 @@ class RabbitBroker(Broker):
     def declare(self, bindings: Mapping[str, Sequence[str]]) -> None:
         try:
             with self.connect() as connection:
-                channel = connection.default_channel
+                channel = cast(amqp.Channel, connection.default_channel)
                 channel.exchange_declare(self._exchange, "topic", durable=True, auto_delete=False)
                 channel.exchange_declare(DEAD_LETTERS, "fanout", durable=True, auto_delete=False)
                 channel.queue_declare(DEAD_LETTERS, durable=True, auto_delete=False)

@@ -132,11 +132,11 @@ class Row:
     aggregate_id: str
     event_type: str
     payload: str
-    headers: dict[str, Any]
+    headers: str
     attempts: int
 
     def message(self) -> Message:
-        return Message(Envelope.from_headers(self.headers), self.payload.encode())
+        return Message(Envelope.from_headers(json.loads(self.headers)), self.payload.encode())
 
 
 class Relay:
@@ -174,7 +174,7 @@ class Relay:
 
     def _lease(self) -> None:
         """Renew what is held, give up what exceeds a fair share, claim what is missing to it."""
-        parameters = {"me": self.me, "lease": LEASE_SECONDS, "partitions": PARTITIONS}
+        parameters: dict[str, Any] = {"me": self.me, "lease": LEASE_SECONDS, "partitions": PARTITIONS}
         with transaction.atomic(using=self.context.alias), connections[self.context.alias].cursor() as cursor:
             if not self._renew_at:
                 cursor.execute(ENSURE, parameters)
@@ -199,7 +199,7 @@ class Relay:
     def _read(self) -> list[Row]:
         with connections[self.context.alias].cursor() as cursor:
             cursor.execute(READ, {"partitions": sorted(self.held), "batch": BATCH})
-            return [Row(*row[:7], json.loads(row[7]), row[8]) for row in cursor.fetchall()]
+            return [Row(*row) for row in cursor.fetchall()]
 
     def _hand_off(self) -> int:
         """Move a batch from the outbox to the queues in one transaction: this hop has no duplicates."""
@@ -244,7 +244,7 @@ class Relay:
             if refused:
                 errors = [published.refused[row.event_id] for row in refused]
                 pauses = [random.uniform(0, min(300, 2**row.attempts)) for row in refused]  # noqa: S311
-                parameters = {"max": MAX_ATTEMPTS, "errors": errors, "pauses": pauses}
+                parameters: dict[str, Any] = {"max": MAX_ATTEMPTS, "errors": errors, "pauses": pauses}
                 cursor.execute(FAIL, {**parameters, "ids": [row.id for row in refused]})
         for row in done:
             metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, "published").inc()

@@ -30,7 +30,7 @@ class SagaState:
     data: Mapping[str, Any]
     now: datetime
     error: Mapping[str, Any] | None = None
-    """While undoing: what made the saga turn back, as ``step``, ``code``, ``detail`` and ``params``."""
+    """While undoing: what made the saga turn back, as ``step``, ``code``, ``kind``, ``detail`` and ``params``."""
 
 
 Do = Callable[[SagaState], Mapping[str, Any] | Wait | None]
@@ -44,13 +44,15 @@ class Step:
     ``do`` returns what later steps need to know. A ``DomainError`` refuses the step and the saga turns back; an
     unavailable neighbour or any other exception is tried again first, ``attempts`` times in all. The way back begins
     with the ``undo`` of the very step that failed, since part of it may have happened: ``undo`` must cope with nothing
-    to undo. A step without ``do`` was done by the transaction that started the saga.
+    to undo. A step without ``do`` was done by the transaction that started the saga. From a ``final`` step there is no
+    way back: what is refused or keeps failing there waits for a person.
     """
 
     name: str
     do: Do | None = None
     undo: Undo | None = None
     attempts: int = 1
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Saga:
     type: str
     steps: tuple[Step, ...]
     version: int = 1
+
+    def position(self, name: str) -> int:
+        """Return where the step of that name stands."""
+        return next(position for position, step in enumerate(self.steps) if step.name == name)
 
 
 _sagas: dict[tuple[str, int], Saga] = {}
@@ -89,3 +95,8 @@ def definition(saga_type: str, version: int | None = None) -> Saga:
 def definitions() -> list[Saga]:
     """Return the newest definition of every saga, by type."""
     return [_newest[saga_type] for saga_type in sorted(_newest)]
+
+
+def registered() -> list[Saga]:
+    """Return every definition that this process can run, old versions included."""
+    return list(_sagas.values())

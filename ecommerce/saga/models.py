@@ -6,44 +6,57 @@ from ecommerce.ids import new_id
 
 
 class SagaStatus(models.TextChoices):
-    RUNNING = "RUNNING", "running"
-    WAITING = "WAITING", "waits for something outside"
-    COMPENSATING = "COMPENSATING", "undoing"
-    COMPLETED = "COMPLETED", "completed"
-    COMPENSATED = "COMPENSATED", "undone"
-    PARKED = "PARKED", "waits for a person"
+    RUNNING = "RUNNING", "em andamento"
+    WAITING = "WAITING", "aguardando"
+    COMPENSATING = "COMPENSATING", "desfazendo"
+    COMPLETED = "COMPLETED", "concluída"
+    COMPENSATED = "COMPENSATED", "desfeita"
+    PARKED = "PARKED", "espera uma pessoa"
 
 
 class StepStatus(models.TextChoices):
-    STARTED = "STARTED", "started"
-    DONE = "DONE", "done"
-    FAILED = "FAILED", "failed"
-    UNKNOWN = "UNKNOWN", "outcome unknown"
-    WAITING = "WAITING", "waits"
-    PARKED = "PARKED", "given up"
+    STARTED = "STARTED", "começou"
+    DONE = "DONE", "feito"
+    FAILED = "FAILED", "falhou"
+    UNKNOWN = "UNKNOWN", "resultado desconhecido"
+    WAITING = "WAITING", "aguarda"
+    PARKED = "PARKED", "espera uma pessoa"
+    RETRY = "RETRY", "nova tentativa pedida"
+    RESOLVED = "RESOLVED", "resolvido à mão"
+    SKIPPED = "SKIPPED", "dispensado"
 
 
 class Direction(models.TextChoices):
-    DO = "DO", "forward"
-    UNDO = "UNDO", "compensation"
+    DO = "DO", "ida"
+    UNDO = "UNDO", "volta"
 
 
 class SagaInstance(models.Model):
-    """One saga. ``data`` is what its steps have learnt; ``due_at`` is when a worker should look at it again."""
+    """One saga. ``data`` is what its steps have learnt; ``due_at`` is when a worker should look at it again.
+
+    ``attempt`` numbers everything that was tried; ``failures`` counts those of the step at hand in vain,
+    ``crashes`` the workers that died during it. ``error`` is what made the saga turn back: without it, a parked saga
+    stands still on its way forward.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    saga_type = models.CharField(max_length=60)
-    definition_version = models.SmallIntegerField()
-    subject = models.UUIDField(db_index=True)
-    status = models.CharField(max_length=12, choices=SagaStatus)
-    current_step = models.SmallIntegerField()
-    attempt = models.SmallIntegerField(default=1)
-    data = models.JSONField(default=dict)
-    error = models.JSONField(null=True, blank=True)
-    due_at = models.DateTimeField(null=True, blank=True)
-    lease_owner = models.UUIDField(null=True, blank=True)
-    created_at = models.DateTimeField()
-    updated_at = models.DateTimeField()
+    saga_type = models.CharField("saga", max_length=60)
+    definition_version = models.SmallIntegerField("versão")
+    subject = models.UUIDField("objeto", db_index=True)
+    status = models.CharField("situação", max_length=12, choices=SagaStatus)
+    current_step = models.SmallIntegerField("passo")
+    attempt = models.SmallIntegerField("tentativa", default=1)
+    failures = models.SmallIntegerField("falhas", db_default=0)
+    crashes = models.SmallIntegerField("quedas", db_default=0)
+    data = models.JSONField("dados", default=dict)
+    error = models.JSONField("motivo da volta", null=True, blank=True)
+    to_undo = models.JSONField("por desfazer", db_default=[])
+    parked = models.JSONField("esperam uma pessoa", db_default=[])
+    signalled = models.BooleanField("sinalizada", db_default=False)
+    due_at = models.DateTimeField("próxima execução", null=True, blank=True)
+    lease_owner = models.UUIDField("em poder de", null=True, blank=True)
+    created_at = models.DateTimeField("criada em")
+    updated_at = models.DateTimeField("mudou em")
 
     class Meta:
         db_table = "saga_instance"
@@ -64,7 +77,8 @@ class SagaInstance(models.Model):
 
 
 class SagaStep(models.Model):
-    """One attempt of one step, in one direction. Written as STARTED before the action is taken."""
+    """One attempt of one step, in one direction, written as STARTED before the action is taken; or what a person decided
+    about the step, with ``actor`` and ``note`` in ``response``."""
 
     id = models.BigAutoField(primary_key=True)
     saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="steps")

@@ -1,18 +1,39 @@
 """Bringing sagas on that are due: paused, waiting, or left behind by a crash."""
 
+import time
+
+import structlog
 from celery import shared_task
+from django.db import DatabaseError
 
 from ecommerce import clock
 from ecommerce.saga.engine import claim_due, run
 from ecommerce.topology import current
 
+LONGEST_SECONDS = 20.0
+"""Then the next run takes over, so that a backlog of one context does not starve the others."""
+
+log = structlog.get_logger(__name__)
+
 
 @shared_task(name="ecommerce.saga.resume")
 def resume_sagas() -> int:
-    """Run the due sagas of every local context; return how many. Parallel runs take different sagas."""
+    """Run the due sagas of every local context, one by one; return how many. Parallel runs take different sagas."""
     resumed = 0
     for context in current().local:
-        for saga_run in claim_due(context.name, now=clock.now()):
-            run(saga_run)
-            resumed += 1
+        try:
+            resumed += _resume(context.name)
+        except DatabaseError:
+            log.exception("sagas_not_resumed", context=context.name)
+    return resumed
+
+
+def _resume(context: str) -> int:
+    resumed, started = 0, time.monotonic()
+    while time.monotonic() - started < LONGEST_SECONDS:
+        claimed = claim_due(context, now=clock.now())
+        if not claimed:
+            break
+        run(claimed[0])
+        resumed += 1
     return resumed

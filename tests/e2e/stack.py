@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -20,6 +20,11 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 180
 STOP_SECONDS = 60
+RATE_LIMITS = (
+    "THROTTLE_ANON", "THROTTLE_USER", "THROTTLE_LOGIN",
+    "LOGIN_RATE_LIMIT", "LOGIN_FAILED_RATE_LIMIT", "SIGNUP_RATE_LIMIT", "PASSWORD_RESET_RATE_LIMIT",
+)  # fmt: skip
+"""Every variable that holds one."""
 
 
 class StackFailed(Exception):
@@ -34,6 +39,8 @@ class Stack:
     var_dir: Path
     log: Path
     environment: dict[str, str]
+    pid: int = 0
+    """Of the process that supervises the others."""
 
     def manage(self, *arguments: str) -> str:
         """Run a management command of this installation and return what it printed."""
@@ -45,35 +52,42 @@ class Stack:
 
 
 @contextmanager
-def running(*, demo: bool = False, web_workers: int = 2, **environment: str) -> Iterator[Stack]:
+def running(
+    *, demo: bool = False, web_workers: int = 2, folder: Path | None = None, **environment: str
+) -> Iterator[Stack]:
     """Start an installation, wait until it is ready, and stop and remove it afterwards.
 
-    ``environment`` is added to that of its processes (``EMAIL_URL``, ``BROKER_URL``, …). Rate limits are off.
+    With ``folder`` it works on the data there, and leaves them. ``environment`` is added to that of its processes (``EMAIL_URL``, ``BROKER_URL``, …). Rate limits are off.
 
     Raises:
         StackFailed
     """
-    folder = Path(tempfile.mkdtemp(prefix="shop-"))
-    folder.chmod(0o711)
-    stack = _stack(folder, environment)
+    keep = folder is not None or bool(os.environ.get("KEEP_STACK"))
+    stack = _stack(folder or new_folder(), environment)
     command = [sys.executable, "manage.py", "run", "--port", stack.url.rpartition(":")[2]]
     command += ["--psp-port", stack.psp_url.rpartition(":")[2], "--web-workers", str(web_workers)]
     command += [] if demo else ["--no-demo"]
     with stack.log.open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=stack.environment, stdout=log, stderr=subprocess.STDOUT)
+    stack = replace(stack, pid=process.pid)
     try:
         _await_ready(stack, process)
         yield stack
-        if process.poll() is not None:
-            raise StackFailed(f"the installation ended by itself:\n{_tail(stack.log)}")
     finally:
         _stop(process)
         subprocess.run(
             [sys.executable, "manage.py", "db", "stop"], cwd=ROOT, env=stack.environment, check=False,
             capture_output=True,
         )  # fmt: skip
-        if not os.environ.get("KEEP_STACK"):
-            shutil.rmtree(folder, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(stack.var_dir, ignore_errors=True)
+
+
+def new_folder() -> Path:
+    """Make a data directory that the account of the embedded PostgreSQL can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="shop-"))
+    folder.chmod(0o711)
+    return folder
 
 
 def free_port() -> int:
@@ -93,9 +107,7 @@ def _stack(folder: Path, environment: Mapping[str, str]) -> Stack:
         "STATUS_PAGE": "1",
         "LOG_LEVEL": "WARNING",
         "VAR_DIR": str(folder),
-        "THROTTLE_ANON": "",
-        "THROTTLE_USER": "",
-        "THROTTLE_LOGIN": "",
+        **dict.fromkeys(RATE_LIMITS, ""),
         "SANDBOX_PSP_API_KEY": api_key,
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         **environment,

@@ -26,7 +26,7 @@ class ReviewAdmin(ReadOnlyAdmin):
     ordering: ClassVar[list[str]] = ["-id"]
     actions: ClassVar[list[str]] = ["approve", "reject"]
 
-    @display(  # type: ignore[untyped-decorator]
+    @display(
         description="situação",
         ordering="status",
         label={"pending": "warning", "approved": "success", "rejected": "danger"},

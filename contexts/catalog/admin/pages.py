@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from ecommerce.db.admin import ContextAdmin
+from ecommerce.admin import ContextAdmin
 from ecommerce.errors import DomainError
 
 

@@ -52,14 +52,14 @@ class ProductForm(ModelForm):  # type: ignore[type-arg]
         return dict(attributes)
 
 
-class OptionInline(TabularInline):  # type: ignore[misc]
+class OptionInline(TabularInline):
     model = ProductOption
     extra = 0
     tab = True
     fields: ClassVar[list[str]] = ["name", "values", "position"]
 
 
-class VariantInline(TabularInline):  # type: ignore[misc]
+class VariantInline(TabularInline):
     """Variants are never deleted here: an order may hold them. Take the tick from "active" instead."""
 
     model = Variant
@@ -82,7 +82,7 @@ class VariantInline(TabularInline):  # type: ignore[misc]
         return f"{variant.stock.available} / {variant.stock.on_hand}"
 
 
-class MediaInline(TabularInline):  # type: ignore[misc]
+class MediaInline(TabularInline):
     model = Media
     extra = 0
     tab = True
@@ -141,7 +141,7 @@ class ProductAdmin(CatalogAdmin):
 
     @display(
         description="situação", ordering="status", label={"draft": "warning", "active": "success", "removed": "danger"}
-    )  # type: ignore[untyped-decorator]
+    )
     def situation(self, product: Product) -> tuple[str, str]:
         return ("removed", "removido") if product.is_removed else (product.status, product.get_status_display())
 

@@ -123,7 +123,7 @@ class StockMovementAdmin(CatalogAdmin):
         )
 
 
-class ReservationLineInline(TabularInline):  # type: ignore[misc]
+class ReservationLineInline(TabularInline):
     model = ReservationLine
     extra = 0
     fields: ClassVar[list[str]] = ["variant", "quantity"]
@@ -143,7 +143,7 @@ class StockReservationAdmin(ReadOnlyAdmin):
     ordering: ClassVar[list[str]] = ["-created_at"]
     actions: ClassVar[list[str]] = ["release"]
 
-    @display(  # type: ignore[untyped-decorator]
+    @display(
         description="situação",
         ordering="status",
         label={"held": "warning", "committed": "success", "released": "info", "returned": "danger"},

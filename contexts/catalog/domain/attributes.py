@@ -55,6 +55,5 @@ def _fault(value: Any, definition: Definition) -> str:
         return "" if number else "Deve ser um número."
     if definition.type == "choice":
         return "" if value in definition.choices else f"Deve ser um de: {', '.join(definition.choices)}."
-    return (
-        "" if isinstance(value, str) and 0 < len(value) <= MAX_TEXT else f"Deve ser um texto de 1 a {MAX_TEXT} letras."
-    )
+    text = isinstance(value, str) and 0 < len(value) <= MAX_TEXT and "\0" not in value
+    return "" if text else f"Deve ser um texto de 1 a {MAX_TEXT} letras."

@@ -45,9 +45,9 @@ class ProductCatalog(models.Model):
         verbose_name_plural = "vitrine"
         constraints = (models.UniqueConstraint(fields=["slug"], name="product_catalog_one_slug"),)
         indexes = (
-            GinIndex(fields=["category_ids"], name="product_catalog_category_ids"),
-            GinIndex(fields=["category_slugs"], name="product_catalog_category_slug"),
-            GinIndex(fields=["search"], name="product_catalog_search"),
+            GinIndex(fields=["category_ids"], fastupdate=False, name="product_catalog_category_ids"),
+            GinIndex(fields=["category_slugs"], fastupdate=False, name="product_catalog_category_slug"),
+            GinIndex(fields=["search"], fastupdate=False, name="product_catalog_search"),
             GinIndex(fields=["name_search"], opclasses=["gin_trgm_ops"], name="product_catalog_name_trigrams"),
             models.Index(fields=["-created_at", "-product"], name="product_catalog_newest"),
             models.Index(fields=["price_min", "product"], name="product_catalog_cheapest"),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from contexts.catalog.queries.sql import fetch, fetch_one
+from contexts.catalog.queries.sql import fetch, fetch_one, id_or_slug
 
 PAGE = """
     SELECT string_agg(document, ',') FILTER (WHERE place <= %(limit)s),
@@ -149,7 +149,7 @@ def count_facets(filters: ProductFilters, *, similar: bool) -> str:
 
 def _parameters(filters: ProductFilters) -> dict[str, Any]:
     return {
-        "category": filters.category,
+        "category": id_or_slug(filters.category),
         "words": filters.words,
         "price_min": filters.price_min,
         "price_max": filters.price_max,
@@ -162,7 +162,7 @@ def _parameters(filters: ProductFilters) -> dict[str, Any]:
 def _conditions(filters: ProductFilters, *, similar: bool) -> list[str]:
     conditions = []
     if filters.category:
-        conditions.append(_category(filters.category))
+        conditions.append(_category(id_or_slug(filters.category)))
     if filters.words and not similar:
         conditions.append(f"c.search @@ {QUERY}")
     if filters.available is not None:
@@ -172,13 +172,11 @@ def _conditions(filters: ProductFilters, *, similar: bool) -> list[str]:
     return conditions
 
 
-def _category(named: str) -> str:
+def _category(named: UUID | str) -> str:
     """Slugs are kept beside the ids in each row: a constant lets the planner know how large the category is."""
-    try:
-        UUID(named)
-    except ValueError:
-        return "c.category_slugs @> ARRAY[%(category)s]::varchar[]"
-    return "c.category_ids @> ARRAY[%(category)s]::uuid[]"
+    if isinstance(named, UUID):
+        return "c.category_ids @> ARRAY[%(category)s]"
+    return "c.category_slugs @> ARRAY[%(category)s]::varchar[]"
 
 
 def _brand(filters: ProductFilters) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from contexts.catalog.queries.sql import fetch, fetch_one
+from contexts.catalog.queries.sql import fetch, fetch_one, id_or_slug
 
 DETAIL = """
     SELECT c.detail, (
@@ -81,7 +81,8 @@ def product_detail(named: str) -> bytes | None:
 
     ``stock`` in it maps each variant to its free pieces at this moment.
     """
-    row = fetch_one(DETAIL.format(condition=_named("c.product_id", "c.slug", named)), [named])
+    key = id_or_slug(named)
+    row = fetch_one(DETAIL.format(condition="c.product_id = %s" if isinstance(key, UUID) else "c.slug = %s"), [key])
     if row is None:
         return None
     return f'{row[0][:-1]}, "stock": {row[1] or "{}"}}}'.encode()
@@ -89,7 +90,8 @@ def product_detail(named: str) -> bytes | None:
 
 def product_for_staff(named: str) -> tuple[int, bytes] | None:
     """Return the version of a product, on sale or not, and all that staff may change of it, as JSON."""
-    row = fetch_one(FOR_STAFF.format(condition=_named("p.id", "p.slug", named)), [named])
+    key = id_or_slug(named)
+    row = fetch_one(FOR_STAFF.format(condition="p.id = %s" if isinstance(key, UUID) else "p.slug = %s"), [key])
     return (row[0], row[1].encode()) if row else None
 
 
@@ -130,14 +132,6 @@ def favourite_products(customer_id: UUID, *, limit: int, after: After) -> list[t
 
 def _after(after: After) -> dict[str, Any]:
     return {"at": after[0], "id": after[1]} if after else {"at": None, "id": None}
-
-
-def _named(id_column: str, slug_column: str, named: str) -> str:
-    try:
-        UUID(named)
-    except ValueError:
-        return f"{slug_column} = %s"
-    return f"{id_column} = %s"
 
 
 def version_of(product_id: UUID) -> int | None:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db import connections
 
 ALIAS = "catalog"
 
 Parameters = Mapping[str, Any] | Sequence[Any]
+
+
+def id_or_slug(named: str) -> UUID | str:
+    """Return what an address names: an id if it reads like one, else a slug."""
+    try:
+        return UUID(named)
+    except ValueError:
+        return named.replace("\0", "")
 
 
 def fetch(statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:

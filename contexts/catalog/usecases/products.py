@@ -97,7 +97,7 @@ def create_product(*, product: NewProduct, now: datetime) -> Product:
             attributes=product.attributes,
             created_at=now,
         )
-        row.slug = product.slug or slugify(product.name)
+        row.slug = product.slug or slugify(product.name) or str(row.id)
         if product.on_sale:
             row.put_on_sale()
         row.save(force_insert=True)

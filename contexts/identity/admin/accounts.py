@@ -18,7 +18,7 @@ from contexts.identity import usecases
 from contexts.identity.events import UserRegistered
 from contexts.identity.models import Session, User, UserQuerySet
 from contexts.identity.views.accounts import send_password_link
-from ecommerce.db.admin import ContextAdmin
+from ecommerce.admin import ContextAdmin
 
 for model in (Group, EmailAddress, EmailConfirmation, Authenticator):
     if admin.site.is_registered(model):

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from contexts.identity.admin.accounts import ReadOnlyAdmin
 from contexts.identity.models import Address, SavedCard
-from ecommerce.db.admin import ContextAdmin
+from ecommerce.admin import ContextAdmin
 
 
 @admin.register(Address)

@@ -53,7 +53,7 @@ class TokenStrategy(JWTTokenStrategy):
         payload = internal.decode_token(refresh_token, "refresh")
         session = internal.get_token_session(payload) if payload else None
         user = internal.validate_token_user(payload, session) if session else None
-        if user is None:
+        if session is None or user is None:
             return None
         next_token, next_id = _refresh_token(user, session.session_key)
         good = usecases.exchange_refresh_token(

@@ -21,7 +21,7 @@ from ecommerce.errors import DomainError
 STATUS_COLOURS = {"sent": "success", "queued": "info", "sending": "info", "failed": "danger", "suppressed": "warning"}
 
 
-class AttemptInline(TabularInline):  # type: ignore[misc]
+class AttemptInline(TabularInline):
     model = DeliveryAttempt
     fields = ("number", "at", "outcome", "error", "response", "duration_ms")
     readonly_fields = fields

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from ecommerce.db.admin import ContextAdmin
+from ecommerce.admin import ContextAdmin
 
 
 class ReadOnlyAdmin(ContextAdmin):

@@ -21,8 +21,8 @@ from unfold.widgets import (
 from contexts.notification import queries, usecases
 from contexts.notification.admin.pages import back_to, preview_page
 from contexts.notification.models import Template, TemplateVersion
+from ecommerce.admin import ContextAdmin
 from ecommerce.clock import now
-from ecommerce.db.admin import ContextAdmin
 from ecommerce.errors import DomainError
 
 TEXTS = ("subject", "body_text", "body_html")
@@ -61,7 +61,7 @@ class TemplateForm(forms.ModelForm[Template]):
         return self.cleaned_data | data
 
 
-class VersionInline(TabularInline):  # type: ignore[misc]
+class VersionInline(TabularInline):
     model = TemplateVersion
     fields = ("number", "subject", "created_by", "created_at")
     readonly_fields = fields

@@ -54,7 +54,8 @@ def test_a_category_lists_what_is_in_it_and_below_it_by_slug_or_id(api):
     on_sale(name="Livro")
     assert sorted(names(api.get("/api/v1/products?category=casa"))) == ["Panela", "Vaso"]
     assert names(api.get(f"/api/v1/products?category={kitchen.pk}")) == ["Panela"]
-    assert names(api.get("/api/v1/products?category=nenhuma")) == []
+    for unknown in ("nenhuma", new_id(), f"urn:uuid:{new_id()}", "nul%00a"):
+        assert names(api.get(f"/api/v1/products?category={unknown}")) == []
 
 
 def test_filters_work_alone_and_together(api):
@@ -133,6 +134,8 @@ def test_pages_of_a_search_follow_each_other(api):
         ("ipe", True),
         ("MOE-77", True),
         ("chaleira", False),
+        ("!!!", False),
+        ("nul%00o", False),
         ("café -moedor", False),
     ],
 )
@@ -211,7 +214,7 @@ def test_a_product_is_found_by_slug_or_id_with_fresh_stock_in_one_statement(api,
         assert body["stock"] == {str(variant.pk): 3}
 
 
-@pytest.mark.parametrize("named", ["nenhum", new_id()])
+@pytest.mark.parametrize("named", ["nenhum", new_id(), f"urn:uuid:{new_id()}", "nul%00o"])
 def test_an_unknown_product_is_not_found(api, named):
     assert problem(api.get(f"/api/v1/products/{named}"), 404)["code"] == "product_not_found"
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -17,6 +18,8 @@ TIMEOUT_SECONDS = 60.0
 IN_FLIGHT_SECONDS = 120.0
 """How long a checkout without a final answer is asked for again, under its key."""
 PAUSE_SECONDS = 0.5
+KEEP_ALIVE_SECONDS = 10.0
+"""Well below the server's own, so that no request goes out on a connection that is about to be closed."""
 STREET = {"street": "Rua não informada", "number": "S/N", "district": "Centro"}
 
 
@@ -32,7 +35,9 @@ class Refused(Exception):
         self.status = response.status_code
         self.code = str(problem.get("code") or f"http_{response.status_code}")
         self.detail = str(problem.get("detail") or problem.get("errors") or response.text)[:500]
-        super().__init__(f"{response.request.method} {response.request.url.path}: {self.status} {self.code}: {self.detail}")
+        super().__init__(
+            f"{response.request.method} {response.request.url.path}: {self.status} {self.code}: {self.detail}"
+        )
 
 
 @dataclass
@@ -61,8 +66,7 @@ class Shop:
         self._http = httpx.Client(
             base_url=url,
             timeout=TIMEOUT_SECONDS,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=4),
-            transport=None,
+            limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEP_ALIVE_SECONDS),
             trust_env=False,
         )
 
@@ -189,7 +193,9 @@ class Buyer:
         Raises:
             Refused: ``not_purchased``, ``already_reviewed`` and the like.
         """
-        self._shop.api("POST", f"products/{product}/reviews", login=customer.login, json={**body, "author_name": customer.name})
+        self._shop.api(
+            "POST", f"products/{product}/reviews", login=customer.login, json={**body, "author_name": customer.name}
+        )
 
 
 class Staff:
@@ -201,7 +207,7 @@ class Staff:
 
     def put_free_shipping(self, code: str) -> None:
         """Offer a shipping method that costs nothing, whatever the weight, everywhere."""
-        rate = {"state": "", "max_weight_grams": 2_000_000_000, "price": _money(Money(0))}  # type: ignore[arg-type]
+        rate = {"state": "", "max_weight_grams": 2_000_000_000, "price": _money(Money(Decimal(0)))}
         body = {"name": "Frete incluso", "carrier": "Correios", "delivery_days": 7, "rates": [rate]}
         self._shop.api("PUT", f"shipping-methods/{code}", login=self._login, json=body)
 

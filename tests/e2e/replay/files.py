@@ -164,10 +164,15 @@ def _order(row: Row, customer: Row, items: Sequence[Row], payments: Sequence[Row
             for each in sorted(payments, key=lambda each: int(each["payment_sequential"]))
         ),
         reviews=tuple(
-            Review(int(each["review_score"]), each["review_comment_title"].strip(), each["review_comment_message"].strip())
+            _review(each)
             for each in sorted(reviews, key=lambda each: (each["review_creation_date"], each["review_id"]))
         ),
-    )  # fmt: skip
+    )
+
+
+def _review(row: Row) -> Review:
+    title, message = (row[f"review_comment_{name}"].strip() for name in ("title", "message"))
+    return Review(int(row["review_score"]), title, message)
 
 
 def _product(row: Row) -> Product:

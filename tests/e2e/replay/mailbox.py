@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from asyncio.base_events import Server
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Mailbox:
 
     def __init__(self, line: Connection, port: int) -> None:
         self._line = line
-        self.port = port
+        self.url = f"smtp://127.0.0.1:{port}"
 
     def received(self) -> Received:
         """Return everything that arrived so far."""
@@ -76,9 +77,9 @@ class _AnyPort(Controller):
     """Lets the system choose the port."""
 
     def _trigger_server(self) -> None:
-        assert self.server is not None
+        assert isinstance(self.server, Server)
         self.port = int(self.server.sockets[0].getsockname()[1])
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 def _serve(line: Connection) -> None:

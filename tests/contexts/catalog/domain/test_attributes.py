@@ -15,6 +15,7 @@ DEFINITIONS = [
     [
         ("texto", "algodão", True),
         ("texto", "", False),
+        ("texto", "nul\0o", False),
         ("texto", "x" * 501, False),
         ("texto", 1, False),
         ("numero", 1.5, True),

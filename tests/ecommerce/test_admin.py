@@ -15,8 +15,8 @@ from unfold.admin import ModelAdmin
 
 from contexts.cart.events import CartAbandoned
 from contexts.cart.models import Cart
+from ecommerce.admin import ContextAdmin
 from ecommerce.clock import now
-from ecommerce.db.admin import ContextAdmin
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 from ecommerce.testing import published

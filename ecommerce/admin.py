@@ -15,7 +15,7 @@ from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
-class ContextAdmin(ModelAdmin):  # type: ignore[misc]
+class ContextAdmin(ModelAdmin):
     """Runs the add, change and delete forms, edits in a list and "delete selected" in a unit of work of the context.
 
     ``save_model``, ``delete_model`` and ``delete_queryset`` publish with ``self.work(request).publish(...)`` and must

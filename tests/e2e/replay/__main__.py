@@ -1,0 +1,149 @@
+"""``python -m tests.e2e.replay --data DIR [--orders N] [--buyers 4]``: buy real orders, audit the books, stop it all.
+
+Ends with one line of JSON. Exit code 0 when every difference is zero, 1 when one is not, 2 when the run broke off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import httpx
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from rich.console import Console
+
+from tests.e2e.replay import books, files, mailbox, report
+from tests.e2e.replay.audit import Audit, Evidence, audit
+from tests.e2e.replay.client import Bank, Refused, Shop, Staff
+from tests.e2e.replay.progress import Display
+from tests.e2e.replay.run import Replay, TooLate
+from tests.e2e.stack import Stack, StackFailed, running
+
+STAFF = "admin@loja.example"
+SUBSCRIPTIONS = """
+import json
+from ecommerce.inbox.registry import handlers
+print(json.dumps({handler.name: handler.event.type for handler in handlers()}))
+"""
+FAILURES = (
+    files.UnreadableFiles, StackFailed, TooLate, Refused, httpx.HTTPError, psycopg.Error, TimeoutError,
+)  # fmt: skip
+
+
+def main() -> int:
+    """Run it and return the exit code."""
+    options = _options()
+    display = Display(Console(stderr=True))
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        audited = _replay(options, display)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except FAILURES as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    report.show(audited, display.seconds, Console())
+    return 0 if audited.passed else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.replay", description="Buy real orders, audit the books.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the files of the Olist dataset")
+    parser.add_argument("--orders", type=int, help="how many orders, spread over the files (default: all)")
+    parser.add_argument("--buyers", type=int, default=4, help="how many customers act at the same time")
+    return parser.parse_args()
+
+
+def _replay(options: argparse.Namespace, display: Display) -> Audit:
+    known = files.read(options.data)
+    orders = files.choose(known.orders, options.orders)
+    with ExitStack() as used:
+        used.enter_context(display.running())
+        database_url = used.enter_context(_database_of_its_own())
+        mail = used.enter_context(mailbox.running())
+        with display.phase("starting"):
+            stack = used.enter_context(running(EMAIL_URL=mail.url, DATABASE_URL=database_url))
+            ledgers = used.enter_context(books.opened(stack.environment, stack.var_dir))
+        shop, bank = Shop(stack.url, connections=options.buyers), Bank(stack.psp_url, stack.psp_api_key)
+        used.callback(shop.close)
+        used.callback(bank.close)
+        replay = Replay(known, orders, shop, bank, display, buyers=options.buyers)
+        staff = Staff(shop, shop.log_in(STAFF, _demo_password(stack)))
+        replay.stock_the_shop(staff, every_product=options.orders is None)
+        replay.open_accounts()
+        replay.buy(staff)
+        replay.await_payments(staff)
+        replay.fulfil(staff)
+        replay.review()
+        subscriptions = json.loads(stack.manage("shell", "--command", SUBSCRIPTIONS).splitlines()[-1])
+        replay.settle(ledgers, subscriptions, mail)
+        with display.phase("audit"):
+            return audit(
+                Evidence(
+                    orders=orders,
+                    outcome=replay.outcome,
+                    books=ledgers,
+                    subscriptions=subscriptions,
+                    bank=bank.books(),
+                    received=mail.received(),
+                    metrics=shop.ask("GET", "/metrics").text,
+                    carts_differ=_carts_differing(stack),
+                )
+            )
+
+
+def _demo_password(stack: Stack) -> str:
+    """Make the accounts of the staff with a password of this run."""
+    password = secrets.token_urlsafe(16)
+    stack.manage("load_demo_users", "--password", password)
+    return password
+
+
+def _carts_differing(stack: Stack) -> int:
+    """Return how many carts are not what their events say."""
+    try:
+        stack.manage("rebuild_carts", "--verify")
+    except StackFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def _database_of_its_own() -> Iterator[str]:
+    """With ``DATABASE_URL``, yield the URL of a new database on that server, dropped afterwards; else nothing."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url:
+        yield ""
+        return
+    name = f"replay_{secrets.token_hex(4)}"
+    try:
+        yield _with_database(url, name)
+    finally:
+        with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as server:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _with_database(url: str, name: str) -> str:
+    """Return ``url`` with another database in it."""
+    parts = httpx.URL(url.replace("postgresql://", "http://", 1).replace("postgres://", "http://", 1))
+    return str(parts.copy_with(path=f"/{name}")).replace("http://", "postgresql://", 1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,354 @@
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from ecommerce import clock
+from ecommerce.calls.client import CallInTransaction
+from ecommerce.errors import Conflict, Unavailable
+from ecommerce.ids import new_id
+from ecommerce.money import Money
+from ecommerce.saga import engine
+from ecommerce.saga.definition import OutcomeUnknown, SagaState, Step
+from ecommerce.saga.models import SagaInstance
+from ecommerce.saga.tasks import resume_sagas
+from ecommerce.unit_of_work import unit_of_work
+from tests.ecommerce.saga.conftest import (
+    World,
+    begin,
+    dying,
+    resume,
+    resume_until_it_rests,
+    steps,
+    stored,
+    until_tomorrow,
+)
+
+pytestmark = pytest.mark.django_db(databases=["order"])
+
+
+class Refused(Conflict):
+    code = "refused"
+
+
+@pytest.fixture
+def three(world: World, registered) -> None:
+    registered(world.step("a"), world.step("b", attempts=3), world.step("c", attempts=3))
+
+
+def ids_of(runs: list[engine.Run]) -> set[UUID]:
+    return {run.id for run in runs}
+
+
+# --- forward -------------------------------------------------------------------------------------------------------
+def test_a_saga_completes_step_by_step(world, three):
+    run = engine.run(begin())
+    saga = stored(run.id)
+    assert world.effects == ["a", "b", "c"]
+    assert (saga.status, saga.lease_owner, saga.due_at) == ("COMPLETED", None, None)
+    assert steps(run.id) == [("a", "DO", "DONE"), ("b", "DO", "DONE"), ("c", "DO", "DONE")]
+
+
+def test_a_saga_exists_if_and_only_if_its_unit_of_work_commits(world, three):
+    with pytest.raises(Refused), unit_of_work("order") as work:
+        engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now())
+        raise Refused
+    assert not SagaInstance.objects.using("order").exists()
+
+
+def test_a_step_without_do_was_done_by_the_start(world, registered):
+    registered(Step("write", undo=lambda saga: None), world.step("a"))
+    run = engine.run(begin())
+    assert steps(run.id) == [("write", "DO", "DONE"), ("a", "DO", "DONE")]
+
+
+def test_later_steps_know_what_earlier_ones_learnt(world, registered):
+    seen: list[SagaState] = []
+    registered(
+        Step("a", do=lambda saga: {"price": Money("1.50")}), Step("b", do=seen.append, attempts=2), world.step("c")
+    )
+    run = engine.run(begin(data={"given": 1}))
+    assert seen[0].data == {"given": 1, "price": {"amount": "1.50", "currency": "BRL"}} == stored(run.id).data
+
+
+def test_a_saga_is_not_run_inside_a_transaction(world, three):
+    run = begin()
+    with unit_of_work("order"), pytest.raises(CallInTransaction):
+        engine.run(run)
+
+
+# --- failing and trying again --------------------------------------------------------------------------------------
+def test_a_refusal_turns_back_in_reverse_order_beginning_with_the_step_itself(world, three):
+    world.answers["c.do"] = [Refused("não", facts=[1])]
+    run = engine.run(begin())
+    saga = stored(run.id)
+    assert world.calls == ["a.do", "b.do", "c.do", "c.undo", "b.undo", "a.undo"]
+    assert (saga.status, world.effects) == ("COMPENSATED", [])
+    assert isinstance(run.failure, Refused)
+    assert saga.error == {
+        "step": "c", "code": "refused", "kind": "conflict", "detail": "não", "params": {"facts": [1]},
+    }  # fmt: skip
+    assert steps(run.id)[2:] == [
+        ("c", "DO", "FAILED"), ("c", "UNDO", "DONE"), ("b", "UNDO", "DONE"), ("a", "UNDO", "DONE"),
+    ]  # fmt: skip
+
+
+def test_an_undo_knows_what_went_wrong(world, registered):
+    seen: list[SagaState] = []
+    registered(Step("a", do=lambda saga: None, undo=seen.append), world.step("b"))
+    world.answers["b.do"] = [Refused("não")]
+    engine.run(begin())
+    assert seen[0].error["code"] == "refused"
+
+
+@pytest.mark.parametrize("hiccup", [Unavailable("weg"), RuntimeError("kaputt")])
+def test_what_may_be_passing_is_tried_again_later(world, three, hiccup):
+    world.answers["b.do"] = [hiccup, hiccup]
+    run = engine.run(begin())
+    paused = stored(run.id)
+    assert (paused.status, paused.lease_owner) == ("RUNNING", None)
+    assert clock.now() < paused.due_at <= clock.now() + timedelta(seconds=2)
+    assert engine.claim_due("order", now=paused.due_at - timedelta(milliseconds=1)) == []
+    resume_until_it_rests()
+    assert stored(run.id).status == "COMPLETED"
+    assert steps(run.id)[1:4] == [("b", "DO", "FAILED"), ("b", "DO", "FAILED"), ("b", "DO", "DONE")]
+
+
+@pytest.mark.parametrize("hiccup", [Unavailable("weg"), RuntimeError("kaputt")])
+def test_after_its_last_attempt_a_step_is_refused(world, three, hiccup):
+    world.answers["b.do"] = [hiccup] * 3
+    run = engine.run(begin())
+    resume_until_it_rests()
+    assert (stored(run.id).status, world.effects, world.calls.count("b.do")) == ("COMPENSATED", [], 3)
+
+
+def test_failures_of_one_step_do_not_count_for_the_next(world, three):
+    world.answers |= {"b.do": [Unavailable()] * 2, "c.do": [Unavailable()] * 2}
+    run = engine.run(begin())
+    resume_until_it_rests()
+    assert stored(run.id).status == "COMPLETED"
+
+
+def test_an_unknown_outcome_pauses_and_the_step_runs_again(world, three):
+    world.answers["a.do"] = [OutcomeUnknown("no answer")] * 10
+    run = engine.run(begin())
+    assert steps(run.id) == [("a", "DO", "UNKNOWN")]
+    resume_until_it_rests()
+    assert stored(run.id).status == "COMPLETED"
+    assert world.calls.count("a.do") == 11
+
+
+def test_an_outcome_that_stays_unknown_turns_back_at_last_and_waits_for_a_person(world, three, monkeypatch):
+    monkeypatch.setattr(engine, "UNKNOWN_ATTEMPTS", 4)
+    world.answers |= {"b.do": [OutcomeUnknown()] * 9, "b.undo": [OutcomeUnknown()] * 9}
+    run = engine.run(begin())
+    resume_until_it_rests()
+    saga = stored(run.id)
+    assert (saga.status, saga.parked, world.effects) == ("PARKED", ["b"], [])
+    assert (world.calls.count("b.do"), world.calls.count("b.undo")) == (4, 4)
+
+
+def test_an_unknown_outcome_of_an_undo_is_tried_more_often_than_a_failure(world, three):
+    world.answers |= {"b.do": [Refused()], "b.undo": [OutcomeUnknown()] * 20}
+    run = engine.run(begin())
+    resume_until_it_rests()
+    assert (stored(run.id).status, world.calls.count("b.undo")) == ("COMPENSATED", 21)
+
+
+def test_a_compensation_that_keeps_failing_is_parked_while_the_others_still_run(world, three):
+    world.answers |= {"c.do": [Refused()], "b.undo": [RuntimeError("kaputt")] * 99}
+    run = engine.run(begin())
+    resume_until_it_rests()
+    saga = stored(run.id)
+    assert (saga.status, saga.parked, saga.due_at, saga.lease_owner) == ("PARKED", ["b"], None, None)
+    assert world.effects == ["b"]
+    assert world.calls.count("b.undo") == engine.UNDO_ATTEMPTS
+    assert steps(run.id)[-2:] == [("b", "UNDO", "PARKED"), ("a", "UNDO", "DONE")]
+
+
+@pytest.mark.parametrize("failures", [[Refused()], [RuntimeError("kaputt")] * 3])
+def test_a_final_step_is_parked_instead_of_turning_back(world, registered, failures):
+    registered(world.step("a"), world.step("b", attempts=3, final=True))
+    world.answers["b.do"] = failures
+    run = engine.run(begin())
+    resume_until_it_rests()
+    saga = stored(run.id)
+    assert (saga.status, saga.parked, saga.error, world.effects) == ("PARKED", ["b"], None, ["a"])
+    assert resume() is None
+
+
+# --- waiting ---------------------------------------------------------------------------------------------------------
+def test_a_saga_waits_without_being_held_and_goes_on_in_time(world, three):
+    world.answers["b.do"] = [until_tomorrow(ticket=7)]
+    run = engine.run(begin())
+    waiting = stored(run.id)
+    assert (waiting.status, waiting.lease_owner, waiting.data) == ("WAITING", None, {"ticket": 7})
+    assert resume(hours=23) is None
+    assert resume(hours=25).status == "COMPLETED"
+    assert steps(run.id)[1:3] == [("b", "DO", "WAITING"), ("b", "DO", "DONE")]
+
+
+def test_a_signal_wakes_a_waiting_saga_when_its_unit_of_work_commits(world, three):
+    world.answers["b.do"] = [until_tomorrow()]
+    run = engine.run(begin())
+    with pytest.raises(Refused), unit_of_work("order") as work:
+        engine.signal(work, "TOY", subject=run.subject, now=clock.now())
+        raise Refused
+    assert resume(hours=0) is None
+    with unit_of_work("order") as work:
+        engine.signal(work, "TOY", subject=run.subject, now=clock.now())
+    assert resume(hours=0).status == "COMPLETED"
+
+
+def test_a_signal_that_comes_before_the_saga_waits_is_not_lost(world, three):
+    run = begin()
+
+    def signalled_meanwhile():
+        with unit_of_work("order") as work:
+            engine.signal(work, "TOY", subject=run.subject, now=clock.now())
+        return until_tomorrow()
+
+    world.answers["b.do"] = [signalled_meanwhile, until_tomorrow()]
+    assert engine.run(run).status == "WAITING"
+    assert resume(hours=0).status == "WAITING"
+    assert resume(hours=0) is None
+
+
+def test_waiting_often_uses_up_no_attempts(world, three):
+    world.answers["b.do"] = [until_tomorrow()] * 20 + [Unavailable()]
+    run = engine.run(begin())
+    for _ in range(20):
+        resume(hours=25)
+    assert stored(run.id).status == "RUNNING"
+    assert resume().status == "COMPLETED"
+
+
+def test_a_signal_leaves_others_alone(world, three):
+    world.answers["b.do"] = [until_tomorrow()]
+    waiting, ended = engine.run(begin()), engine.run(begin())
+    with unit_of_work("order") as work:
+        engine.signal(work, "TOY", subject=ended.subject, now=clock.now())
+        engine.signal(work, "OTHER", subject=waiting.subject, now=clock.now())
+    assert (stored(ended.id).status, resume(hours=0)) == ("COMPLETED", None)
+
+
+# --- dying -----------------------------------------------------------------------------------------------------------
+FORWARD, BACKWARD = 12, 20
+"""So many boundaries has the toy saga when it completes, and when its third step is refused."""
+
+
+@pytest.mark.parametrize("moment", range(1, FORWARD + 1))
+def test_killed_at_any_boundary_forward_every_effect_happens_once(world, three, moment):
+    world.dies_at = moment
+    run = begin()
+    with dying():
+        engine.run(run)
+    resume_until_it_rests()
+    assert (stored(run.id).status, world.effects) == ("COMPLETED", ["a", "b", "c"])
+    assert world.changes == {"a.do": 1, "b.do": 1, "c.do": 1}
+
+
+@pytest.mark.parametrize("moment", range(1, BACKWARD + 1))
+def test_killed_at_any_boundary_backward_nothing_is_left(world, three, moment):
+    world.dies_at = moment
+    world.answers["c.do"] = [Refused()] * 2
+    run = begin()
+    with dying():
+        engine.run(run)
+    resume_until_it_rests()
+    assert (stored(run.id).status, world.effects) == ("COMPENSATED", [])
+    assert all(world.changes[f"{name}.do"] == world.changes[f"{name}.undo"] <= 1 for name in "abc")
+
+
+def test_all_boundaries_are_covered(world, three):
+    engine.run(begin())
+    forward, world.boundaries, world.effects = world.boundaries, 0, []
+    world.answers["c.do"] = [Refused()]
+    engine.run(begin())
+    assert (forward, world.boundaries) == (FORWARD, BACKWARD)
+
+
+def test_killed_again_and_again_a_saga_still_ends(world, three):
+    run = begin()
+    for moment in (2, 5, 8, 12, 15):
+        world.dies_at = moment
+        with dying():
+            engine.run(run)
+        [run] = engine.claim_due("order", now=clock.now() + timedelta(hours=1))
+    engine.run(run)
+    assert (stored(run.id).status, world.changes) == ("COMPLETED", {"a.do": 1, "b.do": 1, "c.do": 1})
+
+
+def test_a_step_that_kills_every_worker_is_given_up(world, three):
+    world.answers["b.do"] = [SystemExit(137)] * 99
+    with pytest.raises(SystemExit):
+        engine.run(begin())
+    for _ in range(engine.CRASHES - 1):
+        with pytest.raises(SystemExit):
+            resume()
+    assert resume().status == "COMPENSATED"
+    assert world.effects == []
+
+
+# --- many workers ----------------------------------------------------------------------------------------------------
+def test_a_held_saga_is_nobody_elses_until_its_lease_ends(world, three):
+    run = begin()
+    assert engine.claim_due("order", now=clock.now() + engine.LEASE - timedelta(seconds=1)) == []
+    assert ids_of(engine.claim_due("order", now=clock.now() + engine.LEASE)) == {run.id}
+
+
+def test_who_lost_the_lease_writes_nothing_any_more(world, three):
+    run = begin()
+    world.answers["b.do"] = [lambda: resume() and None]
+    assert engine.run(run).suspended
+    saga = stored(run.id)
+    assert (saga.status, world.effects) == ("COMPLETED", ["a", "b", "c"])
+    assert steps(run.id) == [
+        ("a", "DO", "DONE"), ("b", "DO", "STARTED"), ("b", "DO", "DONE"), ("c", "DO", "DONE"),
+    ]  # fmt: skip
+
+
+def test_sagas_are_claimed_oldest_first_and_no_more_than_asked(world, three):
+    begun = [begin() for _ in range(3)]
+    later = clock.now() + timedelta(hours=1)
+    first, second = engine.claim_due("order", now=later, limit=2)
+    assert (first.id, second.id) == (begun[0].id, begun[1].id)
+    assert ids_of(engine.claim_due("order", now=later, limit=2)) == {begun[2].id}
+    assert engine.claim_due("order", now=later, limit=2) == []
+
+
+def test_the_statements_of_a_saga_do_not_depend_on_its_data(world, three, django_assert_num_queries):
+    run = begin(data={"basket": ["x" * 1000] * 100})
+    with django_assert_num_queries(3, using="order"):
+        engine.run(run)
+
+
+def test_the_task_runs_what_is_due_in_every_context(world, three, monkeypatch):
+    run = begin()
+    monkeypatch.setattr("ecommerce.saga.tasks.current", lambda: engine.current())
+    SagaInstance.objects.using("order").update(due_at=clock.now())
+    assert resume_sagas() == 1
+    assert stored(run.id).status == "COMPLETED"
+
+
+# --- versions --------------------------------------------------------------------------------------------------------
+def test_an_old_instance_finishes_under_its_old_definition(world, registered):
+    registered(world.step("a"), world.step("b"))
+    world.answers["a.do"] = [until_tomorrow()]
+    old = engine.run(begin())
+    registered(world.step("x"), version=2)
+    new = engine.run(begin())
+    resume(hours=25)
+    assert [name for name, *_ in steps(old.id)] == ["a", "a", "b"]
+    assert [name for name, *_ in steps(new.id)] == ["x"]
+    assert (stored(old.id).definition_version, stored(new.id).definition_version) == (1, 2)
+
+
+def test_a_saga_whose_definition_is_unknown_here_is_left_to_others(world, registered, monkeypatch):
+    registered(world.step("a"), type="GONE")
+    begin(type="GONE")
+    monkeypatch.setattr("ecommerce.saga.definition._sagas", {})
+    registered(world.step("b"))
+    run = begin()
+    assert resume().id == run.id
+    assert resume() is None
