@@ -20,7 +20,7 @@ SHUTDOWN_SECONDS = 15
 
 
 class EventThreads(bootsteps.StartStopStep):
-    """Starts with the worker. On a warm shutdown, consumers finish the batch in hand and relays publish what is left."""
+    """Starts with the worker. On a warm shutdown consumers finish their batch and relays publish what is left."""
 
     requires = ("celery.worker.components:Pool",)
 

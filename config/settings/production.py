@@ -14,6 +14,7 @@ _require("SECRET_KEY", "it signs sessions and tokens; use 50 random characters o
 _require("ALLOWED_HOSTS", "the host names of this installation, comma-separated")
 _require("BROKER_URL", "amqp://user:password@host:port/vhost, or pgmq:// for queues in PostgreSQL")
 _require("CACHE_URL", "redis://host:port/number; throttles and locks must be shared by all processes")
+_require("PUBLIC_URL", "https://… where customers reach this installation; links in mails start with it")
 
 from config.settings.base import *  # noqa: E402, F403
 from config.settings.base import TOPOLOGY, env  # noqa: E402
@@ -24,6 +25,15 @@ if not os.environ.get("DATABASE_URL"):
             f"{_context.name.upper()}_DATABASE_URL",
             "the PostgreSQL of this context; or set DATABASE_URL to an administrator of one server for all contexts",
         )
+if TOPOLOGY["identity"].local:
+    _require("JWT_PRIVATE_KEY", "PEM of the RSA key that signs access tokens; make one with: openssl genrsa 2048")
+else:
+    _require("JWT_PUBLIC_KEYS", "PEM of the public key of the process that signs access tokens")
+if TOPOLOGY["identity"].local or TOPOLOGY["notification"].local:
+    _require("EMAIL_URL", "smtp+tls://user:password@host:587, or dummymail:// to send nothing")
+if TOPOLOGY["order"].local and env.str("PAYMENT_GATEWAY", default="sandbox") == "sandbox":
+    _require("SANDBOX_PSP_API_KEY", "how orders log in to the payment gateway")
+    _require("SANDBOX_PSP_WEBHOOK_SECRET", "how the payment gateway signs what it reports")
 
 DEBUG = False
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")

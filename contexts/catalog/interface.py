@@ -65,9 +65,7 @@ class CatalogInterface(ABC):
         """
 
     @abstractmethod
-    def reserve_stock(
-        self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime
-    ) -> None:
+    def reserve_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
         """Hold stock for all ``lines`` (at most 200 variants) or for none.
 
         Idempotent by ``reservation_id``: a repeated call changes nothing. A reservation that nobody commits is

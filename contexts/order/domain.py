@@ -1,5 +1,8 @@
-"""The rules of an order that need no database: its states, its payments' arithmetic, its totals."""
+"""The rules of an order that need no database: its states, its payments' arithmetic, its totals, its payer."""
 
+from __future__ import annotations
+
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,7 +36,10 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.CANCELLED: frozenset(),
     Status.FAILED: frozenset(),
 }
+PAYABLE = frozenset({Status.PENDING, Status.AWAITING_PAYMENT})
 PAID = frozenset({Status.CONFIRMED, Status.PARTIALLY_SHIPPED, Status.SHIPPED, Status.DELIVERED})
+ENDED = frozenset({Status.CANCELLED, Status.FAILED})
+"""No money is due, and none may be kept."""
 
 
 class Method(StrEnum):
@@ -44,8 +50,13 @@ class Method(StrEnum):
     VOUCHER = "voucher"
 
 
-DEFERRED = frozenset({Method.PIX, Method.BOLETO})
-"""Methods whose money arrives after the checkout."""
+METHOD_LABELS = {
+    Method.CARD: "cartão de crédito",
+    Method.DEBIT_CARD: "cartão de débito",
+    Method.PIX: "Pix",
+    Method.BOLETO: "boleto",
+    Method.VOUCHER: "vale",
+}
 
 
 class IllegalTransition(Conflict):
@@ -64,6 +75,18 @@ class InstalmentsRefused(Invalid):
     """Instalments for a method that has none, more than the shop allows, or smaller than its minimum."""
 
     code = "instalments_refused"
+
+
+class PayerTaxIdRequired(Invalid):
+    """A boleto names its payer by CPF or CNPJ."""
+
+    code = "payer_tax_id_required"
+
+
+class PayerTaxIdInvalid(Invalid):
+    """Neither a CPF nor a CNPJ, or its check digits are wrong."""
+
+    code = "payer_tax_id_invalid"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,20 +110,25 @@ def check_transition(old: Status, new: Status) -> None:
         IllegalTransition
     """
     if new not in TRANSITIONS[old]:
-        raise IllegalTransition(f"an order that is {old} cannot become {new}", status=old.value)
+        raise IllegalTransition("A situação do pedido não permite isso.", status=old.value)
 
 
 def settle_amounts(intents: Sequence[PaymentIntent], due: Money) -> list[Money]:
     """Return the amount of each payment: as given, or the whole when there is one without an amount.
 
     Raises:
-        PaymentsMismatch: an amount is missing among several or not positive, or they do not add up to ``due``.
+        PaymentsMismatch: an amount is missing among several, not positive or of another currency, or they do not add
+            up to ``due``.
     """
     if len(intents) == 1 and intents[0].amount is None:
         return [due]
-    amounts = [intent.amount for intent in intents if intent.amount is not None and intent.amount.amount > 0]
+    amounts = [
+        intent.amount
+        for intent in intents
+        if intent.amount is not None and intent.amount.amount > 0 and intent.amount.currency == due.currency
+    ]
     if len(amounts) != len(intents) or total(amounts, due.currency) != due:
-        raise PaymentsMismatch("the payments must add up to the total", total=due)
+        raise PaymentsMismatch("Os pagamentos precisam somar o total do pedido.", total=due)
     return amounts
 
 
@@ -113,11 +141,51 @@ def check_instalments(intent: PaymentIntent, amount: Money, *, most: int, smalle
     if intent.instalments == 1:
         return
     if intent.method != Method.CARD:
-        raise InstalmentsRefused(f"{intent.method} is paid at once")
+        raise InstalmentsRefused(f"Não há parcelamento com {METHOD_LABELS[intent.method]}.")
     if not 1 <= intent.instalments <= most:
-        raise InstalmentsRefused(f"at most {most} instalments", maximum=most)
+        raise InstalmentsRefused(f"São no máximo {most} parcelas.", maximum=most)
     if amount.amount / intent.instalments < smallest:
-        raise InstalmentsRefused(f"an instalment is at least {smallest}", minimum=str(smallest))
+        raise InstalmentsRefused(f"A parcela mínima é {smallest} {amount.currency}.", minimum=str(smallest))
+
+
+def check_payer(intents: Sequence[PaymentIntent], tax_id: str) -> None:
+    """Check the payer's CPF or CNPJ, already normalized. Only a boleto needs one.
+
+    Raises:
+        PayerTaxIdRequired, PayerTaxIdInvalid
+    """
+    if not tax_id and any(intent.method == Method.BOLETO for intent in intents):
+        raise PayerTaxIdRequired("Informe o CPF ou CNPJ do pagador em payer.tax_id: o boleto precisa dele.")
+    if tax_id and not is_tax_id(tax_id):
+        raise PayerTaxIdInvalid("O CPF ou CNPJ do pagador não é válido.")
+
+
+def normalized_tax_id(text: str) -> str:
+    """Return a CPF or CNPJ without punctuation, letters in upper case. It is not checked."""
+    return re.sub(r"[\s./-]", "", text).upper()
+
+
+def is_tax_id(text: str) -> bool:
+    """Tell whether ``text`` is a CPF (11 digits) or a CNPJ (12 digits or letters and 2 digits), check digits included.
+
+    Both are weighted modulo 11 from the right: by 2 to 11 and by 2 to 9, a letter counting as its ASCII code minus 48
+    (Instrução Normativa RFB 2.229/2024, in force since July 2026).
+    """
+    if re.fullmatch(r"[0-9]{11}", text):
+        longest = 11
+    elif re.fullmatch(r"[0-9A-Z]{12}[0-9]{2}", text):
+        longest = 9
+    else:
+        return False
+    values = [ord(character) - 48 for character in text]
+    digits = [_check_digit(values[:place], longest) for place in (-2, -1)]
+    return len(set(text)) > 1 and values[-2:] == digits
+
+
+def _check_digit(values: Sequence[int], longest: int) -> int:
+    weighted = sum(value * (2 + place % (longest - 1)) for place, value in enumerate(reversed(values)))
+    rest = weighted % 11
+    return 0 if rest < 2 else 11 - rest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,8 @@ class OrderProvider(OrderInterface):
         if len(ids) > MAXIMUM:
             raise ValueError(f"at most {MAXIMUM} orders at a time")
         related = ("lines", "payments", "shipments")
-        return [_contract(row) for row in OrderModel.objects.using("order").prefetch_related(*related).filter(id__in=ids)]
+        rows = OrderModel.objects.using("order").filter(id__in=ids).prefetch_related(*related)
+        return [_contract(row) for row in rows]
 
 
 def _contract(order: OrderModel) -> Order:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import connections
 from django.db.models import Q, QuerySet
 
+from contexts.order.domain import Status
 from contexts.order.models import DailySales, Order
 from ecommerce.money import Money
 
@@ -43,10 +44,13 @@ def shipping_options(*, state: str, weight_grams: int) -> list[ShippingOption]:
         ]
 
 
-def orders_of(customer_id: UUID, *, limit: int, after: Sequence[Any] | None) -> list[dict[str, Any]]:
-    """Return one customer's orders, newest first: one more than ``limit`` if there are more. One statement."""
-    rows = Order.objects.using("order").filter(customer_id=customer_id)
-    return list(_page(rows, limit, after))
+def orders_of(*, customer_id: UUID, limit: int, after: Sequence[Any] | None) -> list[dict[str, Any]]:
+    """Return one customer's orders, newest first: one more than ``limit`` if there are more. One statement.
+
+    Orders that never stood are left out.
+    """
+    rows = Order.objects.using("order").filter(customer_id=customer_id).exclude(status=Status.FAILED.value)
+    return _page(rows, limit, after)
 
 
 def orders_matching(
@@ -58,24 +62,24 @@ def orders_matching(
         rows = rows.filter(status=status)
     if email:
         rows = rows.filter(email=email.lower())
-    return list(_page(rows, limit, after))
+    return _page(rows, limit, after)
 
 
-def order_with_details(order_id: UUID) -> Order | None:
-    """Return an order with its lines, payments and shipments; a fixed number of statements."""
-    related = ("lines", "payments", "shipments__events", "timeline")
-    return Order.objects.using("order").prefetch_related(*related).filter(id=order_id).first()
-
-
-def _page(rows: QuerySet[Order], limit: int, after: Sequence[Any] | None) -> QuerySet[Order, dict[str, Any]]:
-    if after is not None:
-        placed_at, id_ = after
-        rows = rows.filter(Q(placed_at__lt=placed_at) | Q(placed_at=placed_at, id__lt=id_))
-    columns = ("id", "number", "status", "total", "currency", "placed_at")
-    return rows.order_by("-placed_at", "-id").values(*columns)[: limit + 1]
+def order_by_id(order_id: UUID) -> Order | None:
+    """Return an order alone. One statement."""
+    return Order.objects.using("order").filter(id=order_id).first()
 
 
 def sales_between(*, first: datetime, last: datetime) -> list[dict[str, Any]]:
     """Return the daily sales of a period of at most 400 days, oldest first."""
     rows = DailySales.objects.using("order").filter(day__gte=first.date(), day__lte=last.date())
-    return list(rows.order_by("day").values("day", "orders", "pieces", "revenue", "cancelled_orders")[:400])
+    found = rows.order_by("day").values("day", "orders", "pieces", "revenue", "cancelled_orders")[:400]
+    return [dict(row) for row in found]
+
+
+def _page(rows: QuerySet[Order], limit: int, after: Sequence[Any] | None) -> list[dict[str, Any]]:
+    if after is not None:
+        placed_at, id_ = after
+        rows = rows.filter(Q(placed_at__lt=placed_at) | Q(placed_at=placed_at, id__lt=id_))
+    columns = ("id", "number", "status", "total", "currency", "placed_at")
+    return list(rows.order_by("-placed_at", "-id").values(*columns)[: limit + 1])

@@ -13,12 +13,13 @@ from uuid import UUID
 
 from contexts.cart.interface import CartInterface
 from contexts.catalog.interface import CatalogInterface, StockLine
+from contexts.order.events import OrderedLine
 from contexts.order.usecases.pay import charge_order, refund_order
 from contexts.order.usecases.settle import await_payment, confirm_order, reject_order
-from contexts.promotion.interface import Basket, PromotionInterface
+from contexts.promotion.interface import Basket, CouponRefused, PromotionInterface
 from ecommerce import codec
 from ecommerce.calls import connect
-from ecommerce.money import Money
+from ecommerce.money import Money, total
 from ecommerce.saga.definition import Saga, SagaState, Step, Wait, register
 
 carts = connect(CartInterface)
@@ -27,8 +28,7 @@ promotions = connect(PromotionInterface)
 
 
 def reserve_inventory(saga: SagaState) -> None:
-    basket = _basket(saga)
-    lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in basket.lines]
+    lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in _basket(saga).lines]
     expires_at = datetime.fromisoformat(saga.data["hold_until"])
     catalog.reserve_stock(reservation_id=saga.subject, lines=lines, expires_at=expires_at)
 
@@ -38,10 +38,22 @@ def release_inventory(saga: SagaState) -> None:
 
 
 def validate_coupon(saga: SagaState) -> None:
-    """Redeem what the quote promised; a basket without a discount has nothing to redeem."""
+    """Redeem what the quote promised; a basket without a discount has nothing to redeem.
+
+    Raises:
+        CouponRefused: it no longer applies; ``total`` is what the order would cost now.
+    """
     discount = codec.from_builtins(saga.data["discount"], Money)
-    if discount:
-        promotions.redeem(redemption_id=saga.subject, basket=_basket(saga), expected_discount=discount)
+    if not discount:
+        return
+    basket = _basket(saga)
+    try:
+        promotions.redeem(redemption_id=saga.subject, basket=basket, expected_discount=discount)
+    except CouponRefused as refused:
+        if left := refused.params.get("total_discount"):
+            items = total(line.unit_price * line.quantity for line in basket.lines)
+            refused.params["total"] = items + basket.shipping - codec.from_builtins(left, Money)
+        raise
 
 
 def release_coupon(saga: SagaState) -> None:
@@ -50,15 +62,18 @@ def release_coupon(saga: SagaState) -> None:
 
 
 def process_payment(saga: SagaState) -> Wait | None:
+    """Charge the order. If it has to wait for money it stands all the same: its cart is used up from then on."""
     outlook = charge_order(order_id=saga.subject, now=saga.now)
     if outlook.waits_until is None:
         return None
+    convert_cart(saga)
     await_payment(order_id=saga.subject, now=saga.now)
     return Wait(until=outlook.waits_until)
 
 
 def refund_payment(saga: SagaState) -> None:
-    refund_order(order_id=saga.subject, reason="order not placed", now=saga.now)
+    reopen_cart(saga)
+    refund_order(order_id=saga.subject, reason="order failed", now=saga.now)
 
 
 def convert_cart(saga: SagaState) -> None:
@@ -71,11 +86,18 @@ def reopen_cart(saga: SagaState) -> None:
 
 def send_confirmation(saga: SagaState) -> None:
     """Confirm the order; the event it publishes makes notification write to the buyer."""
-    confirm_order(order_id=saga.subject, now=saga.now)
+    lines = [
+        OrderedLine(
+            variant_id=line.variant_id, product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price
+        )
+        for line in _basket(saga).lines
+    ]
+    confirm_order(order_id=saga.subject, lines=lines, now=saga.now)
 
 
 def reject(saga: SagaState) -> None:
-    reject_order(order_id=saga.subject, error=saga.error or {}, now=saga.now)
+    assert saga.error is not None
+    reject_order(order_id=saga.subject, error=saga.error, now=saga.now)
 
 
 def give_money_back(saga: SagaState) -> None:
@@ -106,7 +128,18 @@ CANCEL_ORDER = register(
         "CANCEL_ORDER",
         steps=(
             Step("cancel_order"),
-            Step("refund_payments", do=give_money_back, attempts=1000),
+            Step("refund_payments", do=give_money_back, attempts=1000, final=True),
         ),
     )
 )
+
+REFUND_ORDER = register(
+    Saga(
+        "REFUND_ORDER",
+        steps=(
+            Step("book_late_money"),
+            Step("refund_payments", do=give_money_back, attempts=1000, final=True),
+        ),
+    )
+)
+"""For money that arrived after its order had ended."""

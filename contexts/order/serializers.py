@@ -1,57 +1,50 @@
-"""What the order endpoints accept. Answers are written in ``views.py``; the ``…Document`` classes describe them."""
+"""What the order endpoints accept. ``views/documents.py`` writes answers; the ``…Schema`` classes describe them."""
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from rest_framework import serializers
 
-from contexts.order.domain import Method
-from contexts.order.models import ShipmentStatus
+from contexts.order.domain import Method, Status, normalized_tax_id
+from contexts.order.models import CURRENCY, AttemptStatus, ShipmentStatus
+from ecommerce.http.serializers import MoneyField
 from ecommerce.money import Money
 
-UF = "AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO".split()
-CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
-
-
-class MoneySerializer(serializers.Serializer[Any]):
-    """``{"amount": "10.00", "currency": "BRL"}``"""
-
-    amount = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=Decimal(0))
-    currency = serializers.ChoiceField(choices=["BRL"], default="BRL")
-
-    def to_internal_value(self, data: Any) -> Money:
-        value = super().to_internal_value(data)
-        return Money(value["amount"], value["currency"])
+UF = "AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO".split()  # noqa: SIM905
+CARD_NUMBER = re.compile(r"(?:[0-9][ -]?){13,19}")
+MOST_PAYMENTS = 10
 
 
 class AddressSerializer(serializers.Serializer[Any]):
     recipient = serializers.CharField(max_length=150)
-    cep = serializers.RegexField(r"^\d{8}$")
+    cep = serializers.RegexField(r"^[0-9]{8}$")
     street = serializers.CharField(max_length=200)
     number = serializers.CharField(max_length=20)
     complement = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
     district = serializers.CharField(max_length=100)
     city = serializers.CharField(max_length=100)
     state = serializers.ChoiceField(choices=UF)
-    ibge_code = serializers.RegexField(r"^(\d{7})?$", required=False, allow_blank=True, default="")
+    ibge_code = serializers.RegexField(r"^([0-9]{7})?$", required=False, allow_blank=True, default="")
 
 
 class PaymentSerializer(serializers.Serializer[Any]):
     method = serializers.ChoiceField(choices=[method.value for method in Method])
-    amount = MoneySerializer(required=False)
+    amount = MoneyField(required=False)
     instalments = serializers.IntegerField(min_value=1, max_value=99, default=1)
     card_token = serializers.CharField(max_length=120, required=False, default="")
     card_brand = serializers.CharField(max_length=20, required=False, default="")
-    card_last4 = serializers.RegexField(r"^\d{4}$", required=False, default="")
-    saved_card_id = serializers.UUIDField(required=False, default=None)
+    card_last4 = serializers.RegexField(r"^[0-9]{4}$", required=False, default="")
+    saved_card_id = serializers.UUIDField(required=False, default=None, allow_null=True)
     voucher_code = serializers.CharField(max_length=60, required=False, default="")
 
     def validate_card_token(self, token: str) -> str:
         if CARD_NUMBER.fullmatch(token):
-            raise serializers.ValidationError("Envie o token do gateway, nunca o número do cartão.", "card_number_refused")
+            message = "Envie o token do gateway, nunca o número do cartão."
+            raise serializers.ValidationError(message, "card_number_refused")
         return token
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -65,25 +58,39 @@ class PaymentSerializer(serializers.Serializer[Any]):
 
 class PayerSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=150, required=False, allow_blank=True, default="")
-    tax_id = serializers.RegexField(r"^[0-9A-Z]{0,14}$", required=False, allow_blank=True, default="")
+    tax_id = serializers.CharField(
+        max_length=18, required=False, allow_blank=True, default="", help_text="CPF ou CNPJ; obrigatório para boleto."
+    )
+
+    def validate_tax_id(self, tax_id: str) -> str:
+        return normalized_tax_id(tax_id)
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
-    email = serializers.EmailField(required=False, default="")
+    email = serializers.EmailField(required=False, allow_blank=True, default="")
     state = serializers.ChoiceField(choices=UF)
-    shipping_method = serializers.SlugField(required=False, default=None)
+    shipping_method = serializers.SlugField(required=False, default=None, allow_null=True)
 
 
 class CheckoutSerializer(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
-    email = serializers.EmailField(required=False, default="")
-    address = AddressSerializer(required=False, default=None)
-    address_id = serializers.UUIDField(required=False, default=None)
+    email = serializers.EmailField(required=False, allow_blank=True, default="")
+    address = AddressSerializer(required=False, default=None, allow_null=True)
+    address_id = serializers.UUIDField(required=False, default=None, allow_null=True)
     shipping_method = serializers.SlugField()
-    payments = PaymentSerializer(many=True, allow_empty=True, max_length=30)
-    payer = PayerSerializer(required=False, default=dict)
-    expected_total = MoneySerializer()
+    payments = serializers.ListField(child=PaymentSerializer(), allow_empty=True, max_length=MOST_PAYMENTS)
+    payer = PayerSerializer(required=False, default={"name": "", "tax_id": ""})
+    expected_total = MoneyField(help_text="O total que o cliente viu; se mudou, nada é cobrado.")
+    return_url = serializers.URLField(
+        max_length=500, required=False, default="",
+        help_text="Para onde o navegador volta depois da autenticação no banco (3-D Secure): uma página da loja.",
+    )  # fmt: skip
+
+    def validate_return_url(self, url: str) -> str:
+        if url and not _is_ours(url):
+            raise serializers.ValidationError("Este endereço não é da loja.", "foreign_url")
+        return url
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if (attrs["address"] is None) == (attrs["address_id"] is None):
@@ -103,7 +110,15 @@ class ShipmentLineSerializer(serializers.Serializer[Any]):
 class ShipmentSerializer(serializers.Serializer[Any]):
     carrier = serializers.CharField(max_length=60)
     tracking_code = serializers.CharField(max_length=80)
-    lines = ShipmentLineSerializer(many=True, required=False, default=None, max_length=200)
+    lines = serializers.ListField(
+        child=ShipmentLineSerializer(), required=False, default=None, max_length=200,
+        help_text="Sem linhas: tudo que falta enviar.",
+    )  # fmt: skip
+
+    def validate_lines(self, lines: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        if lines and len({line["line_id"] for line in lines}) != len(lines):
+            raise serializers.ValidationError("Cada item aparece uma vez.", "duplicate_line")
+        return lines
 
 
 class TrackingEventSerializer(serializers.Serializer[Any]):
@@ -116,7 +131,12 @@ class TrackingEventSerializer(serializers.Serializer[Any]):
 class ShippingRateSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=["", *UF], default="")
     max_weight_grams = serializers.IntegerField(min_value=1, max_value=2_000_000_000)
-    price = MoneySerializer()
+    price = MoneyField()
+
+    def validate_price(self, price: Money) -> Money:
+        if price.currency != CURRENCY:
+            raise serializers.ValidationError(f"O preço é em {CURRENCY}.", "currency")
+        return price
 
 
 class ShippingMethodSerializer(serializers.Serializer[Any]):
@@ -124,58 +144,161 @@ class ShippingMethodSerializer(serializers.Serializer[Any]):
     carrier = serializers.CharField(max_length=60, required=False, allow_blank=True, default="")
     delivery_days = serializers.IntegerField(min_value=0, max_value=365, default=7)
     active = serializers.BooleanField(default=True)
-    rates = ShippingRateSerializer(many=True, allow_empty=False, max_length=500)
+    rates = serializers.ListField(child=ShippingRateSerializer(), allow_empty=False, max_length=500)
 
 
-class OrderLineDocument(serializers.Serializer[Any]):
+def _is_ours(url: str) -> bool:
+    """Tell whether a URL leads to this installation or to a frontend that may call it."""
+    parts = urlsplit(url)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    shop = [settings.PUBLIC_URL, settings.STOREFRONT_URL, *settings.CORS_ALLOWED_ORIGINS]
+    patterns: list[str] = getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", [])
+    return origin in {address.rstrip("/") for address in shop} or any(re.fullmatch(p, origin) for p in patterns)
+
+
+class OrderLineSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     variant_id = serializers.UUIDField()
     product_id = serializers.UUIDField()
     sku = serializers.CharField()
     name = serializers.CharField()
-    options = serializers.DictField()
+    options = serializers.DictField(child=serializers.CharField())
+    image_url = serializers.CharField()
     quantity = serializers.IntegerField()
     shipped_quantity = serializers.IntegerField()
-    unit_price = MoneySerializer()
-    discount = MoneySerializer()
-    total = MoneySerializer()
+    unit_price = MoneyField()
+    discount = MoneyField()
+    total = MoneyField()
 
 
-class PaymentDocument(serializers.Serializer[Any]):
+class CardSchema(serializers.Serializer[Any]):
+    brand = serializers.CharField()
+    last4 = serializers.CharField()
+
+
+class PaymentSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    method = serializers.CharField()
-    amount = MoneySerializer()
+    method = serializers.ChoiceField(choices=[method.value for method in Method])
+    amount = MoneyField()
     instalments = serializers.IntegerField()
-    status = serializers.CharField()
+    status = serializers.ChoiceField(choices=AttemptStatus.values)
     decline_code = serializers.CharField()
-    client_data = serializers.DictField()
+    client_data = serializers.DictField(
+        child=serializers.CharField(), help_text="Linha digitável, código Pix ou redirect_url, conforme o meio."
+    )
     expires_at = serializers.DateTimeField(allow_null=True)
+    card = CardSchema()
 
 
-class OrderDocument(serializers.Serializer[Any]):
+class OrderSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     number = serializers.CharField()
-    status = serializers.CharField()
+    status = serializers.ChoiceField(choices=[status.value for status in Status])
     placed_at = serializers.DateTimeField()
     email = serializers.EmailField()
     access_token = serializers.CharField(help_text="Para convidados: envie em X-Order-Token para ver o pedido.")
-    lines = OrderLineDocument(many=True)
-    items_total = MoneySerializer()
-    shipping_total = MoneySerializer()
-    discount_total = MoneySerializer()
-    total = MoneySerializer()
+    cart_id = serializers.UUIDField()
+    lines = OrderLineSchema(many=True)
+    items_total = MoneyField()
+    shipping_total = MoneyField()
+    discount_total = MoneyField()
+    total = MoneyField()
     address = AddressSerializer()
-    payments = PaymentDocument(many=True)
+    shipping = serializers.DictField()
+    coupon = serializers.DictField(allow_null=True)
+    payments = PaymentSchema(many=True)
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    cancel_reason = serializers.CharField()
+    delivered_at = serializers.DateTimeField(allow_null=True)
 
 
-class OrderRowDocument(serializers.Serializer[Any]):
+class PreviewLineSchema(serializers.Serializer[Any]):
+    variant_id = serializers.UUIDField()
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    available = serializers.IntegerField()
+    unit_price = MoneyField()
+    discount = MoneyField()
+    total = MoneyField()
+
+
+class ShippingOptionSchema(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    carrier = serializers.CharField()
+    delivery_days = serializers.IntegerField()
+    price = MoneyField()
+
+
+class PreviewSchema(serializers.Serializer[Any]):
+    cart_id = serializers.UUIDField()
+    cart_version = serializers.IntegerField()
+    lines = PreviewLineSchema(many=True)
+    discounts = serializers.ListField(child=serializers.DictField())
+    coupon_refusal = serializers.CharField(help_text="Por que o cupom não se aplica; vazio se se aplica.")
+    shipping_options = ShippingOptionSchema(many=True)
+    items_total = MoneyField()
+    shipping_total = MoneyField()
+    discount_total = MoneyField()
+    total = MoneyField()
+
+
+class TrackedEventSchema(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=ShipmentStatus.values)
+    description = serializers.CharField()
+    location = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class ParcelSchema(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    carrier = serializers.CharField()
+    tracking_code = serializers.CharField()
+    status = serializers.ChoiceField(choices=ShipmentStatus.values)
+    shipped_at = serializers.DateTimeField()
+    delivered_at = serializers.DateTimeField(allow_null=True)
+    events = TrackedEventSchema(many=True)
+
+
+class StateSchema(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=[status.value for status in Status])
+    at = serializers.DateTimeField()
+
+
+class TrackingSchema(serializers.Serializer[Any]):
+    order_id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=[status.value for status in Status])
+    shipments = ParcelSchema(many=True)
+    timeline = StateSchema(many=True)
+
+
+class ShipmentSchema(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    order_id = serializers.UUIDField()
+    tracking_code = serializers.CharField()
+
+
+class OrderRowSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     number = serializers.CharField()
-    status = serializers.CharField()
-    total = MoneySerializer()
+    status = serializers.ChoiceField(choices=[status.value for status in Status])
+    total = MoneyField()
     placed_at = serializers.DateTimeField()
 
 
-class OrderPageDocument(serializers.Serializer[Any]):
-    results = OrderRowDocument(many=True)
-    next = serializers.CharField(allow_null=True)
+class SalesRowSchema(serializers.Serializer[Any]):
+    day = serializers.DateField()
+    orders = serializers.IntegerField()
+    pieces = serializers.IntegerField()
+    revenue = serializers.DecimalField(max_digits=14, decimal_places=2)
+    cancelled_orders = serializers.IntegerField()
+
+
+class SalesSchema(serializers.Serializer[Any]):
+    results = SalesRowSchema(many=True)
+
+
+class ReceivedSchema(serializers.Serializer[Any]):
+    received = serializers.BooleanField(help_text="false: este aviso já tinha chegado.")

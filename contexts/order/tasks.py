@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from contexts.order.usecases.receive_webhook import process_webhooks
+from contexts.order.usecases.receive_webhook import ask_about_open_payments, process_webhooks
 from ecommerce import clock
 from ecommerce.http import idempotency
 
@@ -13,7 +13,16 @@ def process_stored_webhooks() -> int:
     return process_webhooks(now=clock.now())
 
 
+@shared_task(name="order.ask_about_open_payments")
+def ask_gateways() -> int:
+    """Ask about payments whose webhook may have been lost; return how many. Safe to run in parallel."""
+    return ask_about_open_payments(now=clock.now())
+
+
 @shared_task(name="order.purge_idempotency_keys")
 def purge_idempotency_keys() -> int:
     """Delete idempotency keys past their time; return how many."""
-    return idempotency.purge("order")
+    purged = 0
+    while deleted := idempotency.purge("order"):
+        purged += deleted
+    return purged

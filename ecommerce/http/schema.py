@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -80,8 +80,12 @@ class AutoSchema(SpectacularSchema):
         return component_name(serializer if isinstance(serializer, type) else type(serializer))
 
 
+@cache
 def page(serializer: type[Serializer[Any]]) -> Serializer[Any]:
-    """Return the documentation of a cursor page of ``serializer``: ``responses=page(ProductSchema)``."""
+    """Return the documentation of a cursor page of ``serializer``: ``responses=page(ProductSchema)``.
+
+    Two lists of the same things have one and the same page.
+    """
     return inline_serializer(
         f"{component_name(serializer)}Page",
         {"results": serializer(many=True), "next": serializers.URLField(allow_null=True)},

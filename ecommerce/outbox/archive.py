@@ -51,5 +51,7 @@ def name_of(day: date) -> str:
 def _create(day: date) -> sql.Composed:
     """Build the DDL of one day. IF NOT EXISTS: another worker may be doing the same."""
     return sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF outbox_archive FOR VALUES FROM ({}) TO ({})").format(
-        sql.Identifier(name_of(day)), sql.Literal(f"{day}T00:00:00Z"), sql.Literal(f"{day + timedelta(days=1)}T00:00:00Z")
+        sql.Identifier(name_of(day)),
+        sql.Literal(f"{day}T00:00:00Z"),
+        sql.Literal(f"{day + timedelta(days=1)}T00:00:00Z"),
     )

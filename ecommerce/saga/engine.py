@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -102,10 +103,13 @@ class Run:
         self.position, self.attempt, self.failures, self.crashes = position, self.attempt + 1, 0, 0
 
 
-def start(work: UnitOfWork, saga_type: str, *, subject: UUID, data: Mapping[str, Any], now: datetime) -> Run:
+def start(
+    work: UnitOfWork, saga_type: str, *, subject: UUID, data: Mapping[str, Any], now: datetime, held: bool = True
+) -> Run:
     """Create a saga in the open unit of work: it exists if and only if that commits. Then call :func:`run`.
 
-    Leading steps without ``do`` count as done by this transaction. One statement.
+    Without ``held`` it is left to a worker: do not run it. Leading steps without ``do`` count as done by this
+    transaction. One statement.
     """
     saga = definition(saga_type)
     first = next(i for i, step in enumerate(saga.steps) if step.do is not None)
@@ -115,10 +119,10 @@ def start(work: UnitOfWork, saga_type: str, *, subject: UUID, data: Mapping[str,
             statements.START,
             {
                 "id": run_.id, "type": saga.type, "version": saga.version, "subject": subject, "position": first,
-                "data": _json(run_.data), "due": now + LEASE, "owner": run_.owner, "now": now,
+                "data": _json(run_.data), "due": now + LEASE if held else now, "owner": run_.owner if held else None,
                 "names": [step.name for step in saga.steps[: first + 1]],
                 "positions": list(range(first + 1)),
-                "statuses": ["DONE"] * first + ["STARTED"],
+                "statuses": ["DONE"] * first + ["STARTED"], "now": now,
             },
         )  # fmt: skip
     return run_
@@ -312,9 +316,10 @@ def _progress(
 
 def _loaded(context: str, owner: UUID, row: tuple[Any, ...]) -> Run:
     id_, saga_type, version, subject, data, position, status, attempt, failures, crashes, to_undo, parked, error = row
+    names = partial(codec.decode, type_=list[str])
     return Run(
         id_, context, definition(saga_type, version), subject, codec.decode(data, dict[str, Any]), position, owner,
-        SagaStatus(status), attempt, failures, crashes, codec.decode(to_undo, list[str]), codec.decode(parked, list[str]),
+        SagaStatus(status), attempt, failures, crashes, names(to_undo), names(parked),
         codec.decode(error, dict[str, Any]) if error else None,
     )  # fmt: skip
 

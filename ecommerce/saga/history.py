@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -30,7 +29,7 @@ class PastStep:
 def steps_of(context: str, *, subject: UUID) -> list[PastStep]:
     """Return the steps of all sagas of ``subject``, oldest first, the newest 500 at most. One statement."""
     rows = SagaStep.objects.using(current()[context].alias).filter(saga__subject=subject)
-    newest: Sequence[SagaStep] = rows.select_related("saga").order_by("-id")[:LIMIT]
+    newest = list(rows.select_related("saga").order_by("-id")[:LIMIT])
     return [past(row) for row in reversed(newest)]
 
 

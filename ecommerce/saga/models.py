@@ -77,7 +77,7 @@ class SagaInstance(models.Model):
 
 
 class SagaStep(models.Model):
-    """One attempt of one step, in one direction, written as STARTED before the action is taken; or what a person decided
+    """One attempt of one step, in one direction, written as STARTED before the action is taken; or a person's decision
     about the step, with ``actor`` and ``note`` in ``response``."""
 
     id = models.BigAutoField(primary_key=True)

@@ -15,7 +15,12 @@ from ecommerce.topology import current
 
 
 def deliver(
-    event: Any, *, to: str, subject: UUID | str | None = None, version: int = 1, event_id: UUID | None = None,
+    event: Any,
+    *,
+    to: str,
+    subject: UUID | str | None = None,
+    version: int = 1,
+    event_id: UUID | None = None,
     replay: str = "",
 ) -> dict[str, str]:
     """Run the handlers of context ``to`` that listen to ``event``, as the consumer does; return outcome by handler.
@@ -31,8 +36,14 @@ def deliver(
     name = event.type.partition(".")[0]
     aggregate = str(subject or new_id())
     envelope = Envelope(
-        id=event_id or new_id(), source=f"/contexts/{name}", type=event.type, subject=aggregate, time=clock.now(),
-        partitionkey=aggregate, sequence=version, replay=replay,
+        id=event_id or new_id(),
+        source=f"/contexts/{name}",
+        type=event.type,
+        subject=aggregate,
+        time=clock.now(),
+        partitionkey=aggregate,
+        sequence=version,
+        replay=replay,
     )
     return {handler.name: consume(handler, envelope, codec.encode(event)) for handler in found}
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+
+from tests.architecture.copies import append, copy_code
 
 TIERS = "config may use contexts, contexts may use ecommerce, never upward"
 DOORS = "Contexts meet only through interface.py and events.py"
@@ -86,11 +86,7 @@ VIOLATIONS: list[tuple[str, str, Mapping[str, str]]] = [
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of everything that import-linter looks at."""
-    root = tmp_path_factory.mktemp("copy")
-    for package in ("config", "contexts", "ecommerce"):
-        shutil.copytree(settings.BASE_DIR / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(settings.BASE_DIR / "importlinter.ini", root)
-    return root
+    return copy_code(tmp_path_factory.mktemp("copy"))
 
 
 @pytest.fixture
@@ -114,19 +110,6 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
 
 def broken(report: str) -> set[str]:
     return set(re.findall(r"^(.+) BROKEN", report, re.MULTILINE))
-
-
-def file_of(root: Path, module: str) -> Path:
-    path = root / module.replace(".", "/")
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def append(root: Path, module: str, text: str) -> None:
-    path = file_of(root, module)
-    if not path.parent.exists():
-        path.parent.mkdir()
-        (path.parent / "__init__.py").touch()
-    path.write_text(f"{path.read_text() if path.exists() else ''}\n{text}\n")
 
 
 def test_the_code_keeps_every_contract(copy: Path) -> None:

@@ -1,73 +1,62 @@
-"""A load generator that costs little: keep-alive sockets, prepared requests, one thread per connection."""
+"""A load generator that costs little: one thread, keep-alive sockets, requests written out beforehand.
+
+A flow is a generator: it yields the bytes of a request, is sent the :class:`Answer`, and returns what is to be kept.
+"""
 
 from __future__ import annotations
 
-import json
+import selectors
 import socket
 import statistics
-import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 CONNECTIONS = 8
+SILENCE_SECONDS = 60.0
+END_OF_HEAD = b"\r\n\r\n"
 
 
 class Unexpected(Exception):
     """An answer had another status than expected; the text holds the beginning of its body."""
 
 
-class Connection:
-    """One keep-alive HTTP/1.1 connection."""
+class Silent(Exception):
+    """The server closed a connection, or said nothing for a minute."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        assert parts.hostname and parts.port
-        self._host = f"{parts.hostname}:{parts.port}"
-        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self._socket.makefile("rb")
 
-    def get(self, path: str) -> bytes:
-        return self.send(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
 
-    def post(self, path: str, body: Any, headers: dict[str, str] | None = None, *, expect: int = 0) -> Any:
-        """Post JSON and return the decoded answer."""
-        data = json.dumps(body).encode()
-        lines = [f"POST {path} HTTP/1.1", f"Host: {self._host}", "Content-Type: application/json"]
-        lines += [f"Content-Length: {len(data)}", *(f"{k}: {v}" for k, v in (headers or {}).items())]
-        return json.loads(self.send("\r\n".join([*lines, "", ""]).encode() + data, expect=expect))
-
-    def send(self, request: bytes, *, expect: int = 0) -> bytes:
-        """Send a whole request and return the body of the answer.
+    def json(self, *, expect: int) -> Any:
+        """Return the decoded body.
 
         Raises:
-            Unexpected: the status is not ``expect``, or with 0 not 2xx.
+            Unexpected: the status is another one.
         """
-        self._socket.sendall(request)
-        status = int(self._file.readline().split(b" ", 2)[1])
-        length = 0
-        while (line := self._file.readline()) not in (b"\r\n", b""):
-            if line[:15].lower() == b"content-length:":
-                length = int(line[15:])
-        body = self._file.read(length)
-        if status != expect if expect else not 200 <= status < 300:
-            raise Unexpected(f"{status}: {body[:500]!r}")
-        return body
+        if self.status != expect:
+            raise Unexpected(f"{self.status}: {self.body[:500]!r}")
+        return orjson.loads(self.body)
 
-    def close(self) -> None:
-        self._file.close()
-        self._socket.close()
+
+Flow = Generator[bytes, Answer, Any]
+Action = Callable[[int], Flow]
+"""Makes the flow number n."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """``seconds`` of the whole run, and of every action, sorted."""
+    """``seconds`` of the whole run, those of every flow, sorted, what the flows returned, and what went wrong."""
 
     seconds: float
     latencies: Sequence[float]
+    outcomes: Sequence[Any] = ()
     failures: Sequence[str] = ()
 
     @property
@@ -75,41 +64,114 @@ class Result:
         return len(self.latencies) / self.seconds
 
     def milliseconds(self, percentile: int) -> float:
+        if len(self.latencies) < 2:
+            return sum(self.latencies) * 1000
         return statistics.quantiles(self.latencies, n=100, method="inclusive")[percentile - 1] * 1000
 
 
-Action = Callable[[Connection, int], Any]
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def post(path: str, body: Any, **headers: str) -> bytes:
+    """Return a POST of JSON; underscores in the names of ``headers`` are hyphens."""
+    data = orjson.dumps(body)
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, f"Content-Length: {len(data)}", "", ""]).encode() + data
 
 
 def drive(url: str, action: Action, *, seconds: float = 0, count: int = 0, connections: int = CONNECTIONS) -> Result:
-    """Repeat ``action(connection, number)`` on all connections for ``seconds``, or ``count`` times in all."""
-    latencies: list[float] = []
-    failures: list[str] = []
-    numbers = iter(range(count or 10**9))
-    lock = threading.Lock()
-    deadline = time.perf_counter() + (seconds or 10**6)
+    """Repeat ``action`` on all connections at once, for ``seconds`` or ``count`` times in all.
 
-    def work() -> None:
-        connection = Connection(url)
-        mine: list[float] = []
-        while time.perf_counter() < deadline:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                break
-            started = time.perf_counter()
-            try:
-                action(connection, number)
-            except Unexpected as error:
-                failures.append(str(error))
-            mine.append(time.perf_counter() - started)
-        latencies.extend(mine)
-        connection.close()
+    Flows that are under way when the time is over are finished and counted.
 
-    threads = [threading.Thread(target=work) for _ in range(connections)]
-    started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return Result(time.perf_counter() - started, sorted(latencies), failures)
+    Raises:
+        Silent
+    """
+    run = _Run(action, numbers=iter(range(count or 10**9)), until=time.perf_counter() + (seconds or 10**6))
+    with selectors.DefaultSelector() as selector:
+        for _ in range(connections):
+            _Line(run, url, selector).begin()
+        while selector.get_map():
+            ready = selector.select(timeout=SILENCE_SECONDS)
+            if not ready:
+                raise Silent(f"no answer within {SILENCE_SECONDS} s")
+            for key, _ in ready:
+                key.data.read()
+    return Result(time.perf_counter() - run.started, sorted(run.latencies), run.outcomes, run.failures)
+
+
+@dataclass
+class _Run:
+    """What all connections of one run share."""
+
+    action: Action
+    numbers: Iterator[int]
+    until: float
+    started: float = field(default_factory=time.perf_counter)
+    latencies: list[float] = field(default_factory=list)
+    outcomes: list[Any] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class _Line:
+    """One connection and the flow that goes over it."""
+
+    def __init__(self, run: _Run, url: str, selector: selectors.BaseSelector) -> None:
+        self._run, self._selector = run, selector
+        address = urlsplit(url)
+        self._socket = socket.create_connection((address.hostname, address.port), timeout=SILENCE_SECONDS)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        selector.register(self._socket, selectors.EVENT_READ, self)
+        self._received = b""
+
+    def begin(self) -> None:
+        """Start the next flow, or close the connection when there is none."""
+        number = next(self._run.numbers, None) if time.perf_counter() < self._run.until else None
+        if number is None:
+            self._selector.unregister(self._socket)
+            self._socket.close()
+            return
+        self._flow = self._run.action(number)
+        self._begun = time.perf_counter()
+        self._socket.sendall(next(self._flow))
+
+    def read(self) -> None:
+        """Take what has arrived; once the answer is whole, let the flow go on.
+
+        Raises:
+            Silent: the server closed the connection.
+        """
+        chunk = self._socket.recv(262144)
+        if not chunk:
+            raise Silent("the server closed the connection")
+        self._received += chunk
+        answer = _whole(self._received)
+        if answer is None:
+            return
+        self._received = b""
+        try:
+            self._socket.sendall(self._flow.send(answer))
+        except StopIteration as end:
+            self._run.outcomes.append(end.value)
+            self._finish()
+        except Unexpected as error:
+            self._run.failures.append(str(error))
+            self._finish()
+
+    def _finish(self) -> None:
+        self._run.latencies.append(time.perf_counter() - self._begun)
+        self.begin()
+
+
+def _whole(received: bytes) -> Answer | None:
+    """Return the answer if all of it is here; every server that is measured states the length."""
+    end = received.find(END_OF_HEAD)
+    if end < 0:
+        return None
+    head = received[:end].lower()
+    at = head.find(b"\r\ncontent-length:")
+    length = int(head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+    body = received[end + 4 :]
+    return Answer(int(head[9:12]), body) if len(body) >= length else None

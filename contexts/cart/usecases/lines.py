@@ -82,7 +82,7 @@ def notice_prices(*, cart_id: UUID, caller: Caller, now: datetime, precondition:
     """
     seen = owned_cart(cart_id=cart_id, caller=caller).state
     variants = variants_of(line.variant_id for line in seen.lines)
-    current = [offer_of(variant, 1).line for variant in variants.values() if variant.on_sale]
+    current = [offer_of(variant, quantity=1).line for variant in variants.values() if variant.on_sale]
     return change(
         cart_id=cart_id,
         caller=caller,

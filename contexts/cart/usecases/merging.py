@@ -56,7 +56,7 @@ def merge_carts(
 def _offers(state: CartState) -> dict[UUID, Offer]:
     variants = variants_of(line.variant_id for line in state.lines)
     return {
-        line.variant_id: offer_of(variant, line.quantity)
+        line.variant_id: offer_of(variant, quantity=line.quantity)
         for line in state.lines
         if (variant := variants.get(line.variant_id)) and variant.on_sale
     }

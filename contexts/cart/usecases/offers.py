@@ -23,7 +23,7 @@ def offers_for(quantities: Mapping[UUID, int]) -> list[Offer]:
     missing = [str(id) for id in quantities if id not in variants or not variants[id].on_sale]
     if missing:
         raise VariantUnavailable("Este produto não está à venda.", variant_ids=missing)
-    return [offer_of(variants[id], quantity) for id, quantity in quantities.items()]
+    return [offer_of(variants[id], quantity=quantity) for id, quantity in quantities.items()]
 
 
 def variants_of(ids: Iterable[UUID]) -> dict[UUID, Variant]:
@@ -32,7 +32,7 @@ def variants_of(ids: Iterable[UUID]) -> dict[UUID, Variant]:
     return {variant.id: variant for variant in catalog.get_variants(ids=wanted)} if wanted else {}
 
 
-def offer_of(variant: Variant, quantity: int) -> Offer:
+def offer_of(variant: Variant, *, quantity: int) -> Offer:
     line = Line(
         variant_id=variant.id,
         product_id=variant.product_id,

@@ -200,7 +200,7 @@ class ProductAdmin(CatalogAdmin):
             variant.save()
             if is_new:
                 Stock.objects.create(variant=variant)
-        apply_prices(self.work(request), prices, actor_id=request.user.pk, now=clock.now())
+        apply_prices(self.work(request), prices=prices, actor_id=request.user.pk, now=clock.now())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -252,7 +252,7 @@ class CategoryAdmin(CatalogAdmin):
         return int(category.number)
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:
-        place_category(obj, obj.parent_id)
+        place_category(obj, parent_id=obj.parent_id)
 
 
 @admin.register(AttributeDefinition)

@@ -11,433 +11,787 @@ import ecommerce.ids
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.SlugField(db_index=False, max_length=200)),
-                ('name', models.CharField(max_length=200, verbose_name='nome')),
-                ('description', models.TextField(blank=True, default='', verbose_name='descrição')),
-                ('brand', models.CharField(blank=True, default='', max_length=120, verbose_name='marca')),
-                ('attributes', models.JSONField(blank=True, default=dict, verbose_name='atributos')),
-                ('seo_title', models.CharField(blank=True, default='', max_length=120, verbose_name='título para buscadores')),
-                ('seo_description', models.CharField(blank=True, default='', max_length=320, verbose_name='descrição para buscadores')),
-                ('status', models.CharField(choices=[('draft', 'rascunho'), ('active', 'à venda')], default='draft', max_length=8, verbose_name='situação')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='versão')),
-                ('created_at', models.DateTimeField(default=ecommerce.clock.now, editable=False, verbose_name='criado em')),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='removido em')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("slug", models.SlugField(db_index=False, max_length=200)),
+                ("name", models.CharField(max_length=200, verbose_name="nome")),
+                ("description", models.TextField(blank=True, default="", verbose_name="descrição")),
+                ("brand", models.CharField(blank=True, default="", max_length=120, verbose_name="marca")),
+                ("attributes", models.JSONField(blank=True, default=dict, verbose_name="atributos")),
+                (
+                    "seo_title",
+                    models.CharField(blank=True, default="", max_length=120, verbose_name="título para buscadores"),
+                ),
+                (
+                    "seo_description",
+                    models.CharField(blank=True, default="", max_length=320, verbose_name="descrição para buscadores"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("draft", "rascunho"), ("active", "à venda")],
+                        default="draft",
+                        max_length=8,
+                        verbose_name="situação",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="versão")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=ecommerce.clock.now, editable=False, verbose_name="criado em"),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="removido em")),
             ],
             options={
-                'verbose_name': 'produto',
-                'verbose_name_plural': 'produtos',
-                'db_table': 'products',
+                "verbose_name": "produto",
+                "verbose_name_plural": "produtos",
+                "db_table": "products",
             },
         ),
         migrations.CreateModel(
-            name='Category',
+            name="Category",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120, verbose_name='nome')),
-                ('slug', models.SlugField(max_length=140, unique=True)),
-                ('position', models.PositiveIntegerField(default=0, verbose_name='posição')),
-                ('ancestor_ids', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, default=list, editable=False, size=None)),
-                ('seo_title', models.CharField(blank=True, default='', max_length=120, verbose_name='título para buscadores')),
-                ('seo_description', models.CharField(blank=True, default='', max_length=320, verbose_name='descrição para buscadores')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='catalog.category', verbose_name='categoria mãe')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="nome")),
+                ("slug", models.SlugField(max_length=140, unique=True)),
+                ("position", models.PositiveIntegerField(default=0, verbose_name="posição")),
+                (
+                    "ancestor_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.UUIDField(), blank=True, default=list, editable=False, size=None
+                    ),
+                ),
+                (
+                    "seo_title",
+                    models.CharField(blank=True, default="", max_length=120, verbose_name="título para buscadores"),
+                ),
+                (
+                    "seo_description",
+                    models.CharField(blank=True, default="", max_length=320, verbose_name="descrição para buscadores"),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="catalog.category",
+                        verbose_name="categoria mãe",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'categoria',
-                'verbose_name_plural': 'categorias',
-                'db_table': 'categories',
-                'ordering': ('position', 'name'),
+                "verbose_name": "categoria",
+                "verbose_name_plural": "categorias",
+                "db_table": "categories",
+                "ordering": ("position", "name"),
             },
         ),
         migrations.CreateModel(
-            name='Variant',
+            name="Variant",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('sku', models.CharField(max_length=80, verbose_name='SKU')),
-                ('options', models.JSONField(blank=True, default=dict, verbose_name='opções')),
-                ('price', models.DecimalField(decimal_places=2, max_digits=12, verbose_name='preço')),
-                ('compare_at_price', models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True, verbose_name='preço de')),
-                ('currency', models.CharField(default='BRL', editable=False, max_length=3, verbose_name='moeda')),
-                ('weight_grams', models.PositiveIntegerField(default=0, verbose_name='peso (g)')),
-                ('length_mm', models.PositiveIntegerField(default=0, verbose_name='comprimento (mm)')),
-                ('width_mm', models.PositiveIntegerField(default=0, verbose_name='largura (mm)')),
-                ('height_mm', models.PositiveIntegerField(default=0, verbose_name='altura (mm)')),
-                ('barcode', models.CharField(blank=True, default='', max_length=40, verbose_name='código de barras')),
-                ('position', models.PositiveIntegerField(default=0, verbose_name='posição')),
-                ('active', models.BooleanField(default=True, verbose_name='ativo')),
-                ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='versão')),
-                ('created_at', models.DateTimeField(default=ecommerce.clock.now, editable=False, verbose_name='criado em')),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='removido em')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("sku", models.CharField(max_length=80, verbose_name="SKU")),
+                ("options", models.JSONField(blank=True, default=dict, verbose_name="opções")),
+                ("price", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="preço")),
+                (
+                    "compare_at_price",
+                    models.DecimalField(
+                        blank=True, decimal_places=2, max_digits=12, null=True, verbose_name="preço de"
+                    ),
+                ),
+                ("currency", models.CharField(default="BRL", editable=False, max_length=3, verbose_name="moeda")),
+                ("weight_grams", models.PositiveIntegerField(default=0, verbose_name="peso (g)")),
+                ("length_mm", models.PositiveIntegerField(default=0, verbose_name="comprimento (mm)")),
+                ("width_mm", models.PositiveIntegerField(default=0, verbose_name="largura (mm)")),
+                ("height_mm", models.PositiveIntegerField(default=0, verbose_name="altura (mm)")),
+                ("barcode", models.CharField(blank=True, default="", max_length=40, verbose_name="código de barras")),
+                ("position", models.PositiveIntegerField(default=0, verbose_name="posição")),
+                ("active", models.BooleanField(default=True, verbose_name="ativo")),
+                ("version", models.PositiveIntegerField(default=1, editable=False, verbose_name="versão")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=ecommerce.clock.now, editable=False, verbose_name="criado em"),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="removido em")),
             ],
             options={
-                'verbose_name': 'variante',
-                'verbose_name_plural': 'variantes',
-                'db_table': 'variants',
-                'ordering': ('position', 'id'),
+                "verbose_name": "variante",
+                "verbose_name_plural": "variantes",
+                "db_table": "variants",
+                "ordering": ("position", "id"),
             },
         ),
         migrations.CreateModel(
-            name='BestSeller',
+            name="BestSeller",
             fields=[
-                ('product', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='sales', serialize=False, to='catalog.product', verbose_name='produto')),
-                ('sold', models.IntegerField(verbose_name='vendidos')),
-                ('sold_recently', models.IntegerField(verbose_name='vendidos em 30 dias')),
+                (
+                    "product",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="sales",
+                        serialize=False,
+                        to="catalog.product",
+                        verbose_name="produto",
+                    ),
+                ),
+                ("sold", models.IntegerField(verbose_name="vendidos")),
+                ("sold_recently", models.IntegerField(verbose_name="vendidos em 30 dias")),
             ],
             options={
-                'verbose_name': 'mais vendido',
-                'verbose_name_plural': 'mais vendidos',
-                'db_table': 'best_sellers',
-                'managed': False,
+                "verbose_name": "mais vendido",
+                "verbose_name_plural": "mais vendidos",
+                "db_table": "best_sellers",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='AttributeDefinition',
+            name="AttributeDefinition",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('code', models.SlugField(max_length=60, unique=True, verbose_name='código')),
-                ('name', models.CharField(max_length=80, verbose_name='nome')),
-                ('type', models.CharField(choices=[('text', 'texto'), ('number', 'número'), ('boolean', 'sim ou não'), ('choice', 'opção')], default='text', max_length=8, verbose_name='tipo')),
-                ('choices', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None, verbose_name='opções')),
-                ('unit', models.CharField(blank=True, default='', max_length=16, verbose_name='unidade')),
-                ('position', models.PositiveIntegerField(default=0, verbose_name='posição')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("code", models.SlugField(max_length=60, unique=True, verbose_name="código")),
+                ("name", models.CharField(max_length=80, verbose_name="nome")),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("text", "texto"),
+                            ("number", "número"),
+                            ("boolean", "sim ou não"),
+                            ("choice", "opção"),
+                        ],
+                        default="text",
+                        max_length=8,
+                        verbose_name="tipo",
+                    ),
+                ),
+                (
+                    "choices",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=80),
+                        blank=True,
+                        default=list,
+                        size=None,
+                        verbose_name="opções",
+                    ),
+                ),
+                ("unit", models.CharField(blank=True, default="", max_length=16, verbose_name="unidade")),
+                ("position", models.PositiveIntegerField(default=0, verbose_name="posição")),
             ],
             options={
-                'verbose_name': 'atributo',
-                'verbose_name_plural': 'atributos',
-                'db_table': 'attribute_definitions',
-                'ordering': ('position', 'name'),
-                'constraints': [models.CheckConstraint(condition=models.Q(('type__in', ['text', 'number', 'boolean', 'choice'])), name='attribute_definitions_known_type'), models.CheckConstraint(condition=models.Q(models.Q(('type', 'choice'), _negated=True), models.Q(('choices', []), _negated=True), _connector='OR'), name='attribute_definitions_choice_has_choices')],
+                "verbose_name": "atributo",
+                "verbose_name_plural": "atributos",
+                "db_table": "attribute_definitions",
+                "ordering": ("position", "name"),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("type__in", ["text", "number", "boolean", "choice"])),
+                        name="attribute_definitions_known_type",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("type", "choice"), _negated=True),
+                            models.Q(("choices", []), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="attribute_definitions_choice_has_choices",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='product',
-            name='category',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='products', to='catalog.category', verbose_name='categoria'),
+            model_name="product",
+            name="category",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="products",
+                to="catalog.category",
+                verbose_name="categoria",
+            ),
         ),
         migrations.CreateModel(
-            name='Favourite',
+            name="Favourite",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('customer_id', models.UUIDField(verbose_name='cliente')),
-                ('created_at', models.DateTimeField(verbose_name='desde')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='favourites', to='catalog.product')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("customer_id", models.UUIDField(verbose_name="cliente")),
+                ("created_at", models.DateTimeField(verbose_name="desde")),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="favourites", to="catalog.product"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'favorito',
-                'verbose_name_plural': 'favoritos',
-                'db_table': 'favourites',
+                "verbose_name": "favorito",
+                "verbose_name_plural": "favoritos",
+                "db_table": "favourites",
             },
         ),
         migrations.CreateModel(
-            name='Media',
+            name="Media",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('path', models.CharField(max_length=500, verbose_name='caminho ou URL')),
-                ('alt', models.CharField(blank=True, default='', max_length=200, verbose_name='descrição da imagem')),
-                ('position', models.PositiveIntegerField(default=0, verbose_name='posição')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='media', to='catalog.product')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("path", models.CharField(max_length=500, verbose_name="caminho ou URL")),
+                ("alt", models.CharField(blank=True, default="", max_length=200, verbose_name="descrição da imagem")),
+                ("position", models.PositiveIntegerField(default=0, verbose_name="posição")),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="media", to="catalog.product"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'imagem',
-                'verbose_name_plural': 'imagens',
-                'db_table': 'media',
-                'ordering': ('position', 'id'),
+                "verbose_name": "imagem",
+                "verbose_name_plural": "imagens",
+                "db_table": "media",
+                "ordering": ("position", "id"),
             },
         ),
         migrations.CreateModel(
-            name='ProductOption',
+            name="ProductOption",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=60, verbose_name='nome')),
-                ('values', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), default=list, size=None, verbose_name='valores')),
-                ('position', models.PositiveIntegerField(default=0, verbose_name='posição')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='options', to='catalog.product')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(max_length=60, verbose_name="nome")),
+                (
+                    "values",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=80), default=list, size=None, verbose_name="valores"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField(default=0, verbose_name="posição")),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="options", to="catalog.product"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'opção',
-                'verbose_name_plural': 'opções',
-                'db_table': 'product_options',
-                'ordering': ('position', 'name'),
+                "verbose_name": "opção",
+                "verbose_name_plural": "opções",
+                "db_table": "product_options",
+                "ordering": ("position", "name"),
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('customer_id', models.UUIDField(verbose_name='cliente')),
-                ('author_name', models.CharField(max_length=80, verbose_name='nome exibido')),
-                ('rating', models.PositiveSmallIntegerField(verbose_name='nota')),
-                ('title', models.CharField(blank=True, default='', max_length=120, verbose_name='título')),
-                ('body', models.TextField(blank=True, default='', max_length=4000, verbose_name='texto')),
-                ('status', models.CharField(choices=[('pending', 'aguardando'), ('approved', 'publicada'), ('rejected', 'recusada')], default='pending', max_length=8, verbose_name='situação')),
-                ('verified_purchase', models.BooleanField(default=False, verbose_name='compra verificada')),
-                ('created_at', models.DateTimeField(verbose_name='escrita em')),
-                ('moderated_at', models.DateTimeField(blank=True, null=True, verbose_name='moderada em')),
-                ('moderated_by', models.UUIDField(blank=True, null=True, verbose_name='moderada por')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reviews', to='catalog.product', verbose_name='produto')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("customer_id", models.UUIDField(verbose_name="cliente")),
+                ("author_name", models.CharField(max_length=80, verbose_name="nome exibido")),
+                ("rating", models.PositiveSmallIntegerField(verbose_name="nota")),
+                ("title", models.CharField(blank=True, default="", max_length=120, verbose_name="título")),
+                ("body", models.TextField(blank=True, default="", max_length=4000, verbose_name="texto")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("pending", "aguardando"), ("approved", "publicada"), ("rejected", "recusada")],
+                        default="pending",
+                        max_length=8,
+                        verbose_name="situação",
+                    ),
+                ),
+                ("verified_purchase", models.BooleanField(default=False, verbose_name="compra verificada")),
+                ("created_at", models.DateTimeField(verbose_name="escrita em")),
+                ("moderated_at", models.DateTimeField(blank=True, null=True, verbose_name="moderada em")),
+                ("moderated_by", models.UUIDField(blank=True, null=True, verbose_name="moderada por")),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reviews",
+                        to="catalog.product",
+                        verbose_name="produto",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'avaliação',
-                'verbose_name_plural': 'avaliações',
-                'db_table': 'reviews',
+                "verbose_name": "avaliação",
+                "verbose_name_plural": "avaliações",
+                "db_table": "reviews",
             },
         ),
         migrations.CreateModel(
-            name='Stock',
+            name="Stock",
             fields=[
-                ('variant', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='stock', serialize=False, to='catalog.variant', verbose_name='variante')),
-                ('on_hand', models.IntegerField(default=0, verbose_name='em estoque')),
-                ('reserved', models.IntegerField(default=0, verbose_name='reservado')),
+                (
+                    "variant",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="stock",
+                        serialize=False,
+                        to="catalog.variant",
+                        verbose_name="variante",
+                    ),
+                ),
+                ("on_hand", models.IntegerField(default=0, verbose_name="em estoque")),
+                ("reserved", models.IntegerField(default=0, verbose_name="reservado")),
             ],
             options={
-                'verbose_name': 'estoque',
-                'verbose_name_plural': 'estoque',
-                'db_table': 'stock',
+                "verbose_name": "estoque",
+                "verbose_name_plural": "estoque",
+                "db_table": "stock",
             },
         ),
         migrations.AddField(
-            model_name='variant',
-            name='product',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='variants', to='catalog.product', verbose_name='produto'),
+            model_name="variant",
+            name="product",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="variants",
+                to="catalog.product",
+                verbose_name="produto",
+            ),
         ),
         migrations.CreateModel(
-            name='PriceChange',
+            name="PriceChange",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('old_price', models.DecimalField(decimal_places=2, max_digits=12, verbose_name='preço anterior')),
-                ('new_price', models.DecimalField(decimal_places=2, max_digits=12, verbose_name='preço novo')),
-                ('currency', models.CharField(default='BRL', max_length=3, verbose_name='moeda')),
-                ('changed_at', models.DateTimeField(verbose_name='desde')),
-                ('changed_by', models.UUIDField(blank=True, null=True, verbose_name='por')),
-                ('variant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='price_history', to='catalog.variant', verbose_name='variante')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("old_price", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="preço anterior")),
+                ("new_price", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="preço novo")),
+                ("currency", models.CharField(default="BRL", max_length=3, verbose_name="moeda")),
+                ("changed_at", models.DateTimeField(verbose_name="desde")),
+                ("changed_by", models.UUIDField(blank=True, null=True, verbose_name="por")),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="price_history",
+                        to="catalog.variant",
+                        verbose_name="variante",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'mudança de preço',
-                'verbose_name_plural': 'histórico de preços',
-                'db_table': 'price_history',
+                "verbose_name": "mudança de preço",
+                "verbose_name_plural": "histórico de preços",
+                "db_table": "price_history",
             },
         ),
         migrations.CreateModel(
-            name='StockAlert',
+            name="StockAlert",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('customer_id', models.UUIDField(verbose_name='cliente')),
-                ('created_at', models.DateTimeField(verbose_name='desde')),
-                ('notified_at', models.DateTimeField(blank=True, null=True, verbose_name='avisado em')),
-                ('variant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stock_alerts', to='catalog.variant', verbose_name='variante')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("customer_id", models.UUIDField(verbose_name="cliente")),
+                ("created_at", models.DateTimeField(verbose_name="desde")),
+                ("notified_at", models.DateTimeField(blank=True, null=True, verbose_name="avisado em")),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="stock_alerts",
+                        to="catalog.variant",
+                        verbose_name="variante",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'aviso de estoque',
-                'verbose_name_plural': 'avisos de estoque',
-                'db_table': 'stock_alerts',
+                "verbose_name": "aviso de estoque",
+                "verbose_name_plural": "avisos de estoque",
+                "db_table": "stock_alerts",
             },
         ),
         migrations.CreateModel(
-            name='StockMovement',
+            name="StockMovement",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('receive', 'entrada'), ('reserve', 'reserva'), ('release', 'reserva desfeita'), ('sell', 'venda'), ('return', 'devolução'), ('adjust', 'ajuste')], max_length=8, verbose_name='tipo')),
-                ('quantity', models.IntegerField(verbose_name='quantidade')),
-                ('reservation_id', models.UUIDField(blank=True, null=True, verbose_name='reserva')),
-                ('reason', models.CharField(blank=True, default='', max_length=200, verbose_name='motivo')),
-                ('actor_id', models.UUIDField(blank=True, editable=False, null=True, verbose_name='por')),
-                ('at', models.DateTimeField(verbose_name='em')),
-                ('variant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='movements', to='catalog.variant', verbose_name='variante')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("receive", "entrada"),
+                            ("reserve", "reserva"),
+                            ("release", "reserva desfeita"),
+                            ("sell", "venda"),
+                            ("return", "devolução"),
+                            ("adjust", "ajuste"),
+                        ],
+                        max_length=8,
+                        verbose_name="tipo",
+                    ),
+                ),
+                ("quantity", models.IntegerField(verbose_name="quantidade")),
+                ("reservation_id", models.UUIDField(blank=True, null=True, verbose_name="reserva")),
+                ("reason", models.CharField(blank=True, default="", max_length=200, verbose_name="motivo")),
+                ("actor_id", models.UUIDField(blank=True, editable=False, null=True, verbose_name="por")),
+                ("at", models.DateTimeField(verbose_name="em")),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="movements",
+                        to="catalog.variant",
+                        verbose_name="variante",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'movimento de estoque',
-                'verbose_name_plural': 'movimentos de estoque',
-                'db_table': 'stock_movements',
+                "verbose_name": "movimento de estoque",
+                "verbose_name_plural": "movimentos de estoque",
+                "db_table": "stock_movements",
             },
         ),
         migrations.CreateModel(
-            name='StockReservation',
+            name="StockReservation",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('held', 'mantida'), ('committed', 'vendida'), ('released', 'desfeita'), ('returned', 'devolvida')], default='held', max_length=9, verbose_name='situação')),
-                ('expires_at', models.DateTimeField(verbose_name='expira em')),
-                ('created_at', models.DateTimeField(verbose_name='criada em')),
-                ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='encerrada em')),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("held", "mantida"),
+                            ("committed", "vendida"),
+                            ("released", "desfeita"),
+                            ("returned", "devolvida"),
+                        ],
+                        default="held",
+                        max_length=9,
+                        verbose_name="situação",
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expira em")),
+                ("created_at", models.DateTimeField(verbose_name="criada em")),
+                ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="encerrada em")),
             ],
             options={
-                'verbose_name': 'reserva de estoque',
-                'verbose_name_plural': 'reservas de estoque',
-                'db_table': 'stock_reservations',
-                'indexes': [models.Index(condition=models.Q(('status', 'held')), fields=['expires_at'], name='stock_reservations_to_expire')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['held', 'committed', 'released', 'returned'])), name='stock_reservations_known_status')],
+                "verbose_name": "reserva de estoque",
+                "verbose_name_plural": "reservas de estoque",
+                "db_table": "stock_reservations",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "held")),
+                        fields=["expires_at"],
+                        name="stock_reservations_to_expire",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["held", "committed", "released", "returned"])),
+                        name="stock_reservations_known_status",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ReservationLine',
+            name="ReservationLine",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('quantity', models.PositiveIntegerField(verbose_name='quantidade')),
-                ('variant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='catalog.variant', verbose_name='variante')),
-                ('reservation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='catalog.stockreservation')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("quantity", models.PositiveIntegerField(verbose_name="quantidade")),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="catalog.variant",
+                        verbose_name="variante",
+                    ),
+                ),
+                (
+                    "reservation",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="catalog.stockreservation",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'linha de reserva',
-                'verbose_name_plural': 'linhas de reserva',
-                'db_table': 'stock_reservation_lines',
+                "verbose_name": "linha de reserva",
+                "verbose_name_plural": "linhas de reserva",
+                "db_table": "stock_reservation_lines",
             },
         ),
         migrations.CreateModel(
-            name='VerifiedPurchase',
+            name="VerifiedPurchase",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('customer_id', models.UUIDField(verbose_name='cliente')),
-                ('product_id', models.UUIDField(verbose_name='produto')),
-                ('order_id', models.UUIDField(verbose_name='pedido')),
-                ('delivered_at', models.DateTimeField(verbose_name='entregue em')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("customer_id", models.UUIDField(verbose_name="cliente")),
+                ("product_id", models.UUIDField(verbose_name="produto")),
+                ("order_id", models.UUIDField(verbose_name="pedido")),
+                ("delivered_at", models.DateTimeField(verbose_name="entregue em")),
             ],
             options={
-                'verbose_name': 'compra verificada',
-                'verbose_name_plural': 'compras verificadas',
-                'db_table': 'verified_purchases',
-                'constraints': [models.UniqueConstraint(fields=('customer_id', 'product_id', 'order_id'), name='verified_purchases_one_per_order')],
+                "verbose_name": "compra verificada",
+                "verbose_name_plural": "compras verificadas",
+                "db_table": "verified_purchases",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("customer_id", "product_id", "order_id"), name="verified_purchases_one_per_order"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ProductCatalog',
+            name="ProductCatalog",
             fields=[
-                ('product', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='listing', serialize=False, to='catalog.product', verbose_name='produto')),
-                ('slug', models.CharField(max_length=200)),
-                ('brand', models.CharField(max_length=120, verbose_name='marca')),
-                ('category_id', models.UUIDField()),
-                ('category_ids', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)),
-                ('category_slugs', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=140), size=None)),
-                ('price_min', models.DecimalField(decimal_places=2, max_digits=12, verbose_name='menor preço')),
-                ('price_max', models.DecimalField(decimal_places=2, max_digits=12, verbose_name='maior preço')),
-                ('available', models.BooleanField(verbose_name='disponível')),
-                ('rating_average', models.DecimalField(decimal_places=2, max_digits=3, verbose_name='nota média')),
-                ('rating_count', models.PositiveIntegerField(verbose_name='avaliações')),
-                ('sales_count', models.PositiveIntegerField(verbose_name='vendas')),
-                ('created_at', models.DateTimeField(verbose_name='criado em')),
-                ('document', models.TextField()),
-                ('detail', models.TextField()),
-                ('name_search', models.TextField()),
-                ('search', django.contrib.postgres.search.SearchVectorField()),
+                (
+                    "product",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="listing",
+                        serialize=False,
+                        to="catalog.product",
+                        verbose_name="produto",
+                    ),
+                ),
+                ("slug", models.CharField(max_length=200)),
+                ("brand", models.CharField(max_length=120, verbose_name="marca")),
+                ("category_id", models.UUIDField()),
+                ("category_ids", django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)),
+                (
+                    "category_slugs",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=140), size=None),
+                ),
+                ("price_min", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="menor preço")),
+                ("price_max", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="maior preço")),
+                ("available", models.BooleanField(verbose_name="disponível")),
+                ("rating_average", models.DecimalField(decimal_places=2, max_digits=3, verbose_name="nota média")),
+                ("rating_count", models.PositiveIntegerField(verbose_name="avaliações")),
+                ("sales_count", models.PositiveIntegerField(verbose_name="vendas")),
+                ("created_at", models.DateTimeField(verbose_name="criado em")),
+                ("document", models.TextField()),
+                ("detail", models.TextField()),
+                ("name_search", models.TextField()),
+                ("search", django.contrib.postgres.search.SearchVectorField()),
             ],
             options={
-                'verbose_name': 'produto na vitrine',
-                'verbose_name_plural': 'vitrine',
-                'db_table': 'product_catalog',
-                'indexes': [django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=['category_ids'], name='product_catalog_category_ids'), django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=['category_slugs'], name='product_catalog_category_slug'), django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=['search'], name='product_catalog_search'), django.contrib.postgres.indexes.GinIndex(fields=['name_search'], name='product_catalog_name_trigrams', opclasses=['gin_trgm_ops']), models.Index(fields=['-created_at', '-product'], name='product_catalog_newest'), models.Index(fields=['price_min', 'product'], name='product_catalog_cheapest'), models.Index(fields=['-sales_count', '-product'], name='product_catalog_most_sold'), models.Index(fields=['-rating_average', '-product'], name='product_catalog_best_rated'), models.Index(fields=['brand'], name='product_catalog_brand')],
-                'constraints': [models.UniqueConstraint(fields=('slug',), name='product_catalog_one_slug')],
+                "verbose_name": "produto na vitrine",
+                "verbose_name_plural": "vitrine",
+                "db_table": "product_catalog",
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(
+                        fastupdate=False, fields=["category_ids"], name="product_catalog_category_ids"
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        fastupdate=False, fields=["category_slugs"], name="product_catalog_category_slug"
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        fastupdate=False, fields=["search"], name="product_catalog_search"
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        fields=["name_search"], name="product_catalog_name_trigrams", opclasses=["gin_trgm_ops"]
+                    ),
+                    models.Index(fields=["-created_at", "-product"], name="product_catalog_newest"),
+                    models.Index(fields=["price_min", "product"], name="product_catalog_cheapest"),
+                    models.Index(fields=["-sales_count", "-product"], name="product_catalog_most_sold"),
+                    models.Index(fields=["-rating_average", "-product"], name="product_catalog_best_rated"),
+                    models.Index(fields=["brand"], name="product_catalog_brand"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("slug",), name="product_catalog_one_slug")],
             },
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('slug',), name='products_one_slug'),
+            model_name="product",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)), fields=("slug",), name="products_one_slug"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'active'])), name='products_known_status'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["draft", "active"])), name="products_known_status"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='category',
-            constraint=models.UniqueConstraint(fields=('parent', 'name'), name='categories_one_name_per_parent', nulls_distinct=False),
+            model_name="category",
+            constraint=models.UniqueConstraint(
+                fields=("parent", "name"), name="categories_one_name_per_parent", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='category',
-            constraint=models.CheckConstraint(condition=models.Q(('parent__isnull', True), models.Q(('parent', models.F('id')), _negated=True), _connector='OR'), name='categories_not_its_own_parent'),
+            model_name="category",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("parent__isnull", True), models.Q(("parent", models.F("id")), _negated=True), _connector="OR"
+                ),
+                name="categories_not_its_own_parent",
+            ),
         ),
         migrations.AddIndex(
-            model_name='favourite',
-            index=models.Index(fields=['customer_id', '-created_at', '-id'], name='favourites_of_customer'),
+            model_name="favourite",
+            index=models.Index(fields=["customer_id", "-created_at", "-id"], name="favourites_of_customer"),
         ),
         migrations.AddConstraint(
-            model_name='favourite',
-            constraint=models.UniqueConstraint(fields=('customer_id', 'product'), name='favourites_once'),
+            model_name="favourite",
+            constraint=models.UniqueConstraint(fields=("customer_id", "product"), name="favourites_once"),
         ),
         migrations.AddConstraint(
-            model_name='media',
-            constraint=models.UniqueConstraint(fields=('product', 'path'), name='media_once_per_product'),
+            model_name="media",
+            constraint=models.UniqueConstraint(fields=("product", "path"), name="media_once_per_product"),
         ),
         migrations.AddConstraint(
-            model_name='productoption',
-            constraint=models.UniqueConstraint(fields=('product', 'name'), name='product_options_one_name_per_product'),
+            model_name="productoption",
+            constraint=models.UniqueConstraint(fields=("product", "name"), name="product_options_one_name_per_product"),
         ),
         migrations.AddIndex(
-            model_name='review',
-            index=models.Index(condition=models.Q(('status', 'approved')), fields=['product', '-created_at', '-id'], name='reviews_shown'),
+            model_name="review",
+            index=models.Index(
+                condition=models.Q(("status", "approved")),
+                fields=["product", "-created_at", "-id"],
+                name="reviews_shown",
+            ),
         ),
         migrations.AddIndex(
-            model_name='review',
-            index=models.Index(fields=['status', '-created_at', '-id'], name='reviews_to_moderate'),
+            model_name="review",
+            index=models.Index(fields=["status", "-created_at", "-id"], name="reviews_to_moderate"),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.UniqueConstraint(fields=('product', 'customer_id'), name='reviews_one_per_customer'),
+            model_name="review",
+            constraint=models.UniqueConstraint(fields=("product", "customer_id"), name="reviews_one_per_customer"),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('rating__gte', 1), ('rating__lte', 5)), name='reviews_one_to_five_stars'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("rating__gte", 1), ("rating__lte", 5)), name="reviews_one_to_five_stars"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'approved', 'rejected'])), name='reviews_known_status'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["pending", "approved", "rejected"])), name="reviews_known_status"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stock',
-            constraint=models.CheckConstraint(condition=models.Q(('reserved__gte', 0)), name='stock_reserved_not_negative'),
+            model_name="stock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reserved__gte", 0)), name="stock_reserved_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stock',
-            constraint=models.CheckConstraint(condition=models.Q(('reserved__lte', models.F('on_hand'))), name='stock_reserved_is_on_hand'),
+            model_name="stock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reserved__lte", models.F("on_hand"))), name="stock_reserved_is_on_hand"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('sku',), name='variants_one_sku'),
+            model_name="variant",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)), fields=("sku",), name="variants_one_sku"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('product', 'options'), name='variants_one_per_options'),
+            model_name="variant",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("product", "options"),
+                name="variants_one_per_options",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.CheckConstraint(condition=models.Q(('price__gte', 0)), name='variants_price_not_negative'),
+            model_name="variant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price__gte", 0)), name="variants_price_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.CheckConstraint(condition=models.Q(('compare_at_price__isnull', True), ('compare_at_price__gte', 0), _connector='OR'), name='variants_compare_at_price_not_negative'),
+            model_name="variant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("compare_at_price__isnull", True), ("compare_at_price__gte", 0), _connector="OR"),
+                name="variants_compare_at_price_not_negative",
+            ),
         ),
         migrations.AddIndex(
-            model_name='pricechange',
-            index=models.Index(fields=['variant', '-changed_at'], name='price_history_of_variant'),
+            model_name="pricechange",
+            index=models.Index(fields=["variant", "-changed_at"], name="price_history_of_variant"),
         ),
         migrations.AddConstraint(
-            model_name='stockalert',
-            constraint=models.UniqueConstraint(condition=models.Q(('notified_at__isnull', True)), fields=('variant', 'customer_id'), name='stock_alerts_one_open'),
+            model_name="stockalert",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("notified_at__isnull", True)),
+                fields=("variant", "customer_id"),
+                name="stock_alerts_one_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='stockmovement',
-            index=models.Index(fields=['variant', 'id'], name='stock_movements_of_variant'),
+            model_name="stockmovement",
+            index=models.Index(fields=["variant", "id"], name="stock_movements_of_variant"),
         ),
         migrations.AddConstraint(
-            model_name='stockmovement',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['receive', 'reserve', 'release', 'sell', 'return', 'adjust'])), name='stock_movements_known_kind'),
+            model_name="stockmovement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["receive", "reserve", "release", "sell", "return", "adjust"])),
+                name="stock_movements_known_kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stockmovement',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gt', 0), models.Q(('kind', 'adjust'), models.Q(('quantity', 0), _negated=True)), _connector='OR'), name='stock_movements_quantity_positive'),
+            model_name="stockmovement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("quantity__gt", 0),
+                    models.Q(("kind", "adjust"), models.Q(("quantity", 0), _negated=True)),
+                    _connector="OR",
+                ),
+                name="stock_movements_quantity_positive",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservationline',
-            constraint=models.UniqueConstraint(fields=('reservation', 'variant'), name='stock_reservation_lines_one_per_variant'),
+            model_name="reservationline",
+            constraint=models.UniqueConstraint(
+                fields=("reservation", "variant"), name="stock_reservation_lines_one_per_variant"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservationline',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gt', 0)), name='stock_reservation_lines_quantity_positive'),
+            model_name="reservationline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gt", 0)), name="stock_reservation_lines_quantity_positive"
+            ),
         ),
     ]

@@ -42,7 +42,7 @@ def create_category(*, name: str, slug: str, parent_id: UUID | None = None, posi
     """
     with explained(), unit_of_work("catalog"):
         category = Category(name=name, slug=slug, position=position)
-        place_category(category, parent_id)
+        place_category(category, parent_id=parent_id)
         return category
 
 
@@ -53,10 +53,10 @@ def move_category(*, category_id: UUID, parent_id: UUID | None) -> None:
         CategoryNotFound, CategoryCycle, CategoryNameTaken
     """
     with explained(), unit_of_work("catalog"):
-        place_category(_locked_tree(category_id)[category_id], parent_id)
+        place_category(_locked_tree(category_id)[category_id], parent_id=parent_id)
 
 
-def place_category(category: Category, parent_id: UUID | None) -> None:
+def place_category(category: Category, *, parent_id: UUID | None) -> None:
     """Save a new or changed category below ``parent_id`` in an open unit of work, and show what that changes.
 
     Raises:

@@ -139,7 +139,7 @@ def move_stock(
         raise StockTooLow("O movimento deixaria menos peças do que as já reservadas.") from error
 
 
-def show_changes(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
+def show_changes(work: UnitOfWork, *, changes: Sequence[Change], now: datetime) -> None:
     """Show in the shop what sold out or came back, and tell who waits for it. No statement when neither happened."""
     crossed = {change.product_id for change in changes if change.sold_out or change.is_back}
     refresh_products(crossed)

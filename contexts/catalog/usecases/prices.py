@@ -89,14 +89,14 @@ def change_prices(*, prices: Sequence[NewPrice], actor_id: UUID | None, now: dat
     with unit_of_work("catalog") as work:
         report = PriceReport()
         wanted = _resolve(prices, report)
-        changed = apply_prices(work, wanted, actor_id=actor_id, now=now)
+        changed = apply_prices(work, prices=wanted, actor_id=actor_id, now=now)
         refresh_products(changed)
         report.changed = len(changed)
         report.unchanged = len(wanted) - report.changed
     return report
 
 
-def apply_prices(work: UnitOfWork, prices: Mapping[UUID, Money], *, actor_id: UUID | None, now: datetime) -> list[UUID]:
+def apply_prices(work: UnitOfWork, *, prices: Mapping[UUID, Money], actor_id: UUID | None, now: datetime) -> list[UUID]:
     """Write ``prices``, their history and their events in an open unit of work; return a product id per change.
 
     The caller has checked that the variants exist and that currencies match, has locked their products, and shows

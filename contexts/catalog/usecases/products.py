@@ -244,12 +244,14 @@ def _replace_media(product: Product, media: Sequence[Picture]) -> None:
 
 
 def _add_variants(product: Product, variants: Sequence[NewVariant], *, now: datetime) -> None:
-    rows = [new_variant(product, variant, position=position, now=now) for position, variant in enumerate(variants)]
+    rows = [
+        new_variant(product, variant=variant, position=position, now=now) for position, variant in enumerate(variants)
+    ]
     Variant.objects.bulk_create(rows)
     Stock.objects.bulk_create(Stock(variant=row) for row in rows)
 
 
-def new_variant(product: Product, variant: NewVariant, *, position: int, now: datetime) -> Variant:
+def new_variant(product: Product, *, variant: NewVariant, position: int, now: datetime) -> Variant:
     """Return an unsaved variant of ``product``."""
     return Variant(
         product=product,

@@ -116,7 +116,7 @@ def reserve_stock(*, reservation_id: UUID, lines: Sequence[StockLine], expires_a
             _accept_repeated(reservation_id, rows)
             return
         changes = [Change(variant, product, free, free - asked) for variant, product, asked, free, *_ in rows]
-        show_changes(work, changes, now=now)
+        show_changes(work, changes=changes, now=now)
 
 
 def release_stock(*, reservation_id: UUID, now: datetime, reason: str = "") -> None:
@@ -182,7 +182,7 @@ def release_expired_reservations(*, now: datetime, limit: int = 200) -> int:
             close=reservations,
             close_as=ReservationStatus.RELEASED,
         )
-        show_changes(work, changes, now=now)
+        show_changes(work, changes=changes, now=now)
     return len(reservations)
 
 
@@ -215,7 +215,7 @@ def _settle(
         for variant_id, quantity in pieces.items()
     ]
     changes = move_stock(movements, now=now, reason=reason, close=[reservation_id], close_as=status)
-    show_changes(work, changes, now=now)
+    show_changes(work, changes=changes, now=now)
 
 
 def _sell_unreserved(work: UnitOfWork, reservation_id: UUID, lines: Sequence[StockLine], *, now: datetime) -> None:
@@ -240,7 +240,7 @@ def _sell_unreserved(work: UnitOfWork, reservation_id: UUID, lines: Sequence[Sto
         )
     except StockTooLow as error:
         raise OutOfStock("A reserva venceu antes do pagamento e as peças foram vendidas.") from error
-    show_changes(work, changes, now=now)
+    show_changes(work, changes=changes, now=now)
 
 
 def _accept_repeated(reservation_id: UUID, rows: Sequence[tuple[object, ...]]) -> None:

@@ -61,5 +61,5 @@ def record_stock_in(
         if variant_id
     ]
     changes = move_stock(movements, now=now, reason=reason, actor_id=actor_id)
-    show_changes(work, changes, now=now)
+    show_changes(work, changes=changes, now=now)
     return changes

@@ -30,7 +30,7 @@ def add_variant(*, product_id: UUID, variant: NewVariant, now: datetime) -> Vari
         product = locked_product(product_id)
         check_choice(variant.options, options_of(product))
         last = Variant.objects.filter(product=product).aggregate(last=Max("position"))["last"]
-        row = new_variant(product, variant, position=0 if last is None else last + 1, now=now)
+        row = new_variant(product, variant=variant, position=0 if last is None else last + 1, now=now)
         row.save(force_insert=True)
         Stock.objects.create(variant=row)
         _show(product)

@@ -131,8 +131,8 @@ class TemplateAdmin(ContextAdmin):
         given = request.GET.get("number", "")
         context: dict[str, Any] = {"versions": queries.template_versions(template.id)}
         try:
-            version = usecases.chosen_version(template, int(given) if given.isdecimal() else None)
-            rendered = usecases.preview_version(template, version)
+            version = usecases.chosen_version(template, number=int(given) if given.isdecimal() else None)
+            rendered = usecases.preview_version(template, version=version)
         except DomainError as problem:
             context |= {"broken": problem.detail}
         else:

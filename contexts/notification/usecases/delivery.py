@@ -89,7 +89,7 @@ def deliver_batch(*, channel: Channel, now: datetime, size: int = BATCH, lease: 
             chunk = messages[start : start + RECORD_EVERY]
             late = clock.elapsed() > lease / 2
             letters = _letters(chunk, refused, composer, late=late, now=clock.now())
-            send_all(letters, sessions, pool)
+            send_all(letters, sessions=sessions, pool=pool)
             _record(chunk, [letter.conclude(now=clock.now()) for letter in letters])
     return len(messages)
 

@@ -73,7 +73,7 @@ class Letter:
         return f"{type(self.problem).__name__}: {self.problem}"
 
 
-def send_all(letters: Sequence[Letter], sessions: Sequence[Session], pool: Executor) -> None:
+def send_all(letters: Sequence[Letter], *, sessions: Sequence[Session], pool: Executor) -> None:
     """Send ``letters`` over all ``sessions`` at once, each session one after the other; return when all are through."""
     shares = [
         pool.submit(_send_each, letters[place :: len(sessions)], session) for place, session in enumerate(sessions)

@@ -110,8 +110,8 @@ def publish_version(
     """
     with unit_of_work("notification"):
         template = _locked(template_id, precondition)
-        version = version_by_number(template, number)
-        check_publishable(template, version)
+        version = version_by_number(template, number=number)
+        check_publishable(template, version=version)
         template.publish(version, now=now)
     return template
 
@@ -127,7 +127,7 @@ def roll_back(*, template_id: UUID, now: datetime, precondition: Precondition | 
     with unit_of_work("notification"):
         template = _locked(template_id, precondition)
         version = template.version_before_published()
-        check_publishable(template, version)
+        check_publishable(template, version=version)
         template.publish(version, now=now)
     return template
 
@@ -144,8 +144,8 @@ def send_test(*, template_id: UUID, number: int | None, recipient: str, now: dat
     with unit_of_work("notification"):
         template = template_by_id(template_id)
         _check_recipient(template.channel, recipient)
-        version = chosen_version(template, number)
-        preview_version(template, version)
+        version = chosen_version(template, number=number)
+        preview_version(template, version=version)
         message = Message.prepared(
             kind=KINDS[template.key],
             channel=Channel(template.channel),
@@ -174,12 +174,12 @@ def preview_template(
     """
     template = template_by_id(template_id)
     if draft is None:
-        version = chosen_version(template, number)
+        version = chosen_version(template, number=number)
         draft = {"subject": version.subject, "body_text": version.body_text, "body_html": version.body_html}
     return preview(key=template.key, locale=template.locale, **draft, context=context)
 
 
-def preview_version(template: Template, version: TemplateVersion) -> Rendered:
+def preview_version(template: Template, *, version: TemplateVersion) -> Rendered:
     return preview(
         key=template.key,
         locale=template.locale,
@@ -189,15 +189,15 @@ def preview_version(template: Template, version: TemplateVersion) -> Rendered:
     )
 
 
-def check_publishable(template: Template, version: TemplateVersion) -> None:
+def check_publishable(template: Template, *, version: TemplateVersion) -> None:
     """Raise TemplateBroken unless ``version`` renders with complete data and knows all its variables."""
-    rendered = preview_version(template, version)
+    rendered = preview_version(template, version=version)
     if rendered.unknown:
         names = ", ".join(rendered.unknown)
         raise TemplateBroken(f"Variáveis desconhecidas: {names}.", unknown=list(rendered.unknown))
 
 
-def version_by_number(template: Template, number: int) -> TemplateVersion:
+def version_by_number(template: Template, *, number: int) -> TemplateVersion:
     """Return one version of ``template``.
 
     Raises:
@@ -209,14 +209,14 @@ def version_by_number(template: Template, number: int) -> TemplateVersion:
     return version
 
 
-def chosen_version(template: Template, number: int | None) -> TemplateVersion:
+def chosen_version(template: Template, *, number: int | None) -> TemplateVersion:
     """Return the version ``number``, or the published one.
 
     Raises:
         VersionNotFound: no version has this number, or none is published.
     """
     if number is not None:
-        return version_by_number(template, number)
+        return version_by_number(template, number=number)
     if template.published is None:
         raise VersionNotFound("Nenhuma versão deste modelo está publicada.")
     return template.published

@@ -2,299 +2,600 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import ecommerce.ids
 from django.db import migrations, models
+
+import ecommerce.ids
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='DailySales',
+            name="DailySales",
             fields=[
-                ('day', models.DateField(primary_key=True, serialize=False)),
-                ('orders', models.PositiveIntegerField(default=0)),
-                ('pieces', models.PositiveIntegerField(default=0)),
-                ('revenue', models.DecimalField(decimal_places=2, default=0, max_digits=14)),
-                ('cancelled_orders', models.PositiveIntegerField(default=0)),
+                ("day", models.DateField(primary_key=True, serialize=False, verbose_name="dia")),
+                ("orders", models.PositiveIntegerField(default=0, verbose_name="pedidos")),
+                ("pieces", models.PositiveIntegerField(default=0, verbose_name="peças")),
+                ("revenue", models.DecimalField(decimal_places=2, default=0, max_digits=14, verbose_name="receita")),
+                ("cancelled_orders", models.PositiveIntegerField(default=0, verbose_name="cancelados")),
             ],
             options={
-                'verbose_name_plural': 'daily sales',
-                'db_table': 'sales_daily',
+                "verbose_name": "vendas do dia",
+                "verbose_name_plural": "vendas por dia",
+                "db_table": "sales_daily",
             },
         ),
         migrations.CreateModel(
-            name='ShippingMethod',
+            name="ShippingMethod",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('code', models.SlugField(max_length=40, unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('carrier', models.CharField(blank=True, default='', max_length=60)),
-                ('delivery_days', models.PositiveSmallIntegerField(default=7)),
-                ('active', models.BooleanField(default=True)),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("code", models.SlugField(max_length=40, unique=True, verbose_name="código")),
+                ("name", models.CharField(max_length=80, verbose_name="nome")),
+                ("carrier", models.CharField(blank=True, default="", max_length=60, verbose_name="transportadora")),
+                ("delivery_days", models.PositiveSmallIntegerField(default=7, verbose_name="prazo (dias)")),
+                ("active", models.BooleanField(default=True, verbose_name="ativa")),
             ],
             options={
-                'db_table': 'shipping_methods',
+                "verbose_name": "forma de envio",
+                "verbose_name_plural": "formas de envio",
+                "db_table": "shipping_methods",
             },
         ),
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('number', models.CharField(max_length=16, unique=True)),
-                ('status', models.CharField(choices=[('pending', 'pending'), ('awaiting_payment', 'awaiting_payment'), ('confirmed', 'confirmed'), ('partially_shipped', 'partially_shipped'), ('shipped', 'shipped'), ('delivered', 'delivered'), ('cancelled', 'cancelled'), ('failed', 'failed')], default='pending', max_length=20)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('cart_id', models.UUIDField()),
-                ('cart_version', models.PositiveIntegerField()),
-                ('customer_id', models.UUIDField(blank=True, null=True)),
-                ('email', models.EmailField(max_length=254)),
-                ('locale', models.CharField(default='pt-br', max_length=10)),
-                ('currency', models.CharField(default='BRL', max_length=3)),
-                ('items_total', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('shipping_total', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('discount_total', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('total', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('address_snapshot', models.JSONField()),
-                ('shipping_snapshot', models.JSONField()),
-                ('coupon_snapshot', models.JSONField(blank=True, null=True)),
-                ('failure', models.JSONField(blank=True, null=True)),
-                ('cancel_reason', models.CharField(blank=True, default='', max_length=200)),
-                ('placed_at', models.DateTimeField()),
-                ('confirmed_at', models.DateTimeField(blank=True, null=True)),
-                ('cancelled_at', models.DateTimeField(blank=True, null=True)),
-                ('delivered_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("number", models.CharField(max_length=16, unique=True, verbose_name="número")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "em processamento"),
+                            ("awaiting_payment", "aguardando pagamento"),
+                            ("confirmed", "confirmado"),
+                            ("partially_shipped", "enviado em parte"),
+                            ("shipped", "enviado"),
+                            ("delivered", "entregue"),
+                            ("cancelled", "cancelado"),
+                            ("failed", "recusado"),
+                        ],
+                        default="pending",
+                        max_length=20,
+                        verbose_name="situação",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, verbose_name="versão")),
+                ("cart_id", models.UUIDField(verbose_name="carrinho")),
+                ("cart_version", models.PositiveIntegerField(verbose_name="versão do carrinho")),
+                ("customer_id", models.UUIDField(blank=True, null=True, verbose_name="cliente")),
+                ("email", models.EmailField(max_length=254, verbose_name="e-mail")),
+                ("locale", models.CharField(default="pt-br", max_length=10, verbose_name="idioma")),
+                ("currency", models.CharField(default="BRL", max_length=3, verbose_name="moeda")),
+                ("items_total", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="itens")),
+                ("shipping_total", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="frete")),
+                ("discount_total", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="desconto")),
+                ("total", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="total")),
+                ("address_snapshot", models.JSONField(verbose_name="endereço")),
+                ("shipping_snapshot", models.JSONField(verbose_name="envio")),
+                ("coupon_snapshot", models.JSONField(blank=True, null=True, verbose_name="descontos aplicados")),
+                ("failure", models.JSONField(blank=True, null=True, verbose_name="recusa")),
+                (
+                    "cancel_reason",
+                    models.CharField(blank=True, default="", max_length=200, verbose_name="motivo do cancelamento"),
+                ),
+                ("placed_at", models.DateTimeField(verbose_name="feito em")),
+                ("confirmed_at", models.DateTimeField(blank=True, null=True, verbose_name="confirmado em")),
+                ("cancelled_at", models.DateTimeField(blank=True, null=True, verbose_name="cancelado em")),
+                ("delivered_at", models.DateTimeField(blank=True, null=True, verbose_name="entregue em")),
             ],
             options={
-                'db_table': 'orders',
-                'indexes': [models.Index(fields=['customer_id', '-placed_at', '-id'], name='orders_of_customer'), models.Index(fields=['-placed_at', '-id'], name='orders_newest'), models.Index(condition=models.Q(('customer_id__isnull', True)), fields=['email'], name='orders_of_guest')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'awaiting_payment', 'confirmed', 'partially_shipped', 'shipped', 'delivered', 'cancelled', 'failed'])), name='orders_status'), models.CheckConstraint(condition=models.Q(('total', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('items_total'), '+', models.F('shipping_total')), '-', models.F('discount_total')))), name='orders_adds_up'), models.CheckConstraint(condition=models.Q(('total__gte', 0)), name='orders_total_not_negative'), models.UniqueConstraint(condition=models.Q(('status__in', ['failed', 'cancelled']), _negated=True), fields=('cart_id',), name='orders_one_per_cart')],
+                "verbose_name": "pedido",
+                "db_table": "orders",
+                "indexes": [
+                    models.Index(fields=["customer_id", "-placed_at", "-id"], name="orders_of_customer"),
+                    models.Index(fields=["-placed_at", "-id"], name="orders_newest"),
+                    models.Index(
+                        condition=models.Q(("customer_id__isnull", True)), fields=["email"], name="orders_of_guest"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                [
+                                    "pending",
+                                    "awaiting_payment",
+                                    "confirmed",
+                                    "partially_shipped",
+                                    "shipped",
+                                    "delivered",
+                                    "cancelled",
+                                    "failed",
+                                ],
+                            )
+                        ),
+                        name="orders_status",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "total",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("items_total"), "+", models.F("shipping_total")
+                                    ),
+                                    "-",
+                                    models.F("discount_total"),
+                                ),
+                            )
+                        ),
+                        name="orders_adds_up",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("total__gte", 0)), name="orders_total_not_negative"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ["failed", "cancelled"]), _negated=True),
+                        fields=("cart_id",),
+                        name="orders_one_per_cart",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OrderLine',
+            name="OrderLine",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('position', models.PositiveSmallIntegerField()),
-                ('variant_id', models.UUIDField()),
-                ('product_id', models.UUIDField()),
-                ('sku', models.CharField(max_length=80)),
-                ('name', models.CharField(max_length=255)),
-                ('options', models.JSONField(default=dict)),
-                ('image_url', models.CharField(blank=True, default='', max_length=500)),
-                ('weight_grams', models.PositiveIntegerField(default=0)),
-                ('quantity', models.PositiveIntegerField()),
-                ('unit_price', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('discount', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('total', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('shipped_quantity', models.PositiveIntegerField(default=0)),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='order.order')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("position", models.PositiveSmallIntegerField(verbose_name="posição")),
+                ("variant_id", models.UUIDField(verbose_name="variante")),
+                ("product_id", models.UUIDField(verbose_name="produto")),
+                ("sku", models.CharField(max_length=80, verbose_name="SKU")),
+                ("name", models.CharField(max_length=255, verbose_name="nome")),
+                ("options", models.JSONField(default=dict, verbose_name="opções")),
+                ("image_url", models.CharField(blank=True, default="", max_length=500, verbose_name="imagem")),
+                ("weight_grams", models.PositiveIntegerField(default=0, verbose_name="peso (g)")),
+                ("quantity", models.PositiveIntegerField(verbose_name="quantidade")),
+                ("unit_price", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="preço")),
+                ("discount", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="desconto")),
+                ("total", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="total")),
+                ("shipped_quantity", models.PositiveIntegerField(default=0, verbose_name="enviados")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="order.order",
+                        verbose_name="pedido",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'order_lines',
+                "verbose_name": "item",
+                "verbose_name_plural": "itens",
+                "db_table": "order_lines",
             },
         ),
         migrations.CreateModel(
-            name='PaymentAttempt',
+            name="PaymentAttempt",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('position', models.PositiveSmallIntegerField()),
-                ('gateway', models.CharField(max_length=20)),
-                ('method', models.CharField(choices=[('card', 'card'), ('debit_card', 'debit_card'), ('pix', 'pix'), ('boleto', 'boleto'), ('voucher', 'voucher')], max_length=12)),
-                ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('currency', models.CharField(default='BRL', max_length=3)),
-                ('instalments', models.PositiveSmallIntegerField(default=1)),
-                ('instrument', models.JSONField(default=dict)),
-                ('status', models.CharField(choices=[('created', 'Created'), ('unknown', 'Unknown'), ('pending', 'Pending'), ('requires_action', 'Requires Action'), ('authorized', 'Authorized'), ('captured', 'Captured'), ('declined', 'Declined'), ('expired', 'Expired'), ('voided', 'Voided'), ('refunded', 'Refunded')], default='created', max_length=16)),
-                ('gateway_id', models.CharField(blank=True, default='', max_length=80)),
-                ('client_data', models.JSONField(default=dict)),
-                ('decline_code', models.CharField(blank=True, default='', max_length=60)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='payments', to='order.order')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("position", models.PositiveSmallIntegerField(verbose_name="posição")),
+                ("gateway", models.CharField(max_length=20, verbose_name="gateway")),
+                (
+                    "method",
+                    models.CharField(
+                        choices=[
+                            ("card", "cartão de crédito"),
+                            ("debit_card", "cartão de débito"),
+                            ("pix", "Pix"),
+                            ("boleto", "boleto"),
+                            ("voucher", "vale"),
+                        ],
+                        max_length=12,
+                        verbose_name="meio",
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="valor")),
+                ("currency", models.CharField(default="BRL", max_length=3, verbose_name="moeda")),
+                ("instalments", models.PositiveSmallIntegerField(default=1, verbose_name="parcelas")),
+                ("instrument", models.JSONField(default=dict, verbose_name="instrumento")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("created", "criado"),
+                            ("unknown", "sem resposta"),
+                            ("pending", "aguardando"),
+                            ("requires_action", "aguardando o banco"),
+                            ("authorized", "autorizado"),
+                            ("declined", "recusado"),
+                            ("expired", "vencido"),
+                            ("voided", "anulado"),
+                            ("captured", "pago"),
+                            ("refunded", "devolvido"),
+                        ],
+                        default="created",
+                        max_length=16,
+                        verbose_name="situação",
+                    ),
+                ),
+                (
+                    "gateway_id",
+                    models.CharField(blank=True, default="", max_length=80, verbose_name="número no gateway"),
+                ),
+                ("client_data", models.JSONField(default=dict, verbose_name="instruções")),
+                (
+                    "decline_code",
+                    models.CharField(blank=True, default="", max_length=60, verbose_name="motivo da recusa"),
+                ),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="vence em")),
+                ("created_at", models.DateTimeField(verbose_name="criado em")),
+                ("updated_at", models.DateTimeField(verbose_name="mudou em")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="payments",
+                        to="order.order",
+                        verbose_name="pedido",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'payment_attempts',
+                "verbose_name": "pagamento",
+                "db_table": "payment_attempts",
             },
         ),
         migrations.CreateModel(
-            name='LedgerEntry',
+            name="LedgerEntry",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('capture', 'Capture'), ('refund', 'Refund')], max_length=8)),
-                ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('reference', models.CharField(max_length=80)),
-                ('at', models.DateTimeField()),
-                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='order.paymentattempt')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("capture", "entrada"), ("refund", "devolução")], max_length=8, verbose_name="tipo"
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="valor")),
+                ("reference", models.CharField(max_length=80, verbose_name="referência")),
+                ("at", models.DateTimeField(verbose_name="quando")),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="ledger",
+                        to="order.paymentattempt",
+                        verbose_name="pagamento",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'ledger entries',
-                'db_table': 'payment_ledger',
+                "verbose_name": "lançamento",
+                "db_table": "payment_ledger",
             },
         ),
         migrations.CreateModel(
-            name='Shipment',
+            name="Shipment",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('carrier', models.CharField(max_length=60)),
-                ('tracking_code', models.CharField(max_length=80)),
-                ('status', models.CharField(choices=[('shipped', 'Shipped'), ('in_transit', 'In Transit'), ('out_for_delivery', 'Out For Delivery'), ('delivered', 'Delivered'), ('returned', 'Returned')], default='shipped', max_length=20)),
-                ('shipped_at', models.DateTimeField()),
-                ('delivered_at', models.DateTimeField(blank=True, null=True)),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='shipments', to='order.order')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("carrier", models.CharField(max_length=60, verbose_name="transportadora")),
+                ("tracking_code", models.CharField(max_length=80, verbose_name="código de rastreio")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("shipped", "enviado"),
+                            ("in_transit", "em trânsito"),
+                            ("out_for_delivery", "saiu para entrega"),
+                            ("delivered", "entregue"),
+                            ("returned", "devolvido"),
+                        ],
+                        default="shipped",
+                        max_length=20,
+                        verbose_name="situação",
+                    ),
+                ),
+                ("shipped_at", models.DateTimeField(verbose_name="enviado em")),
+                ("delivered_at", models.DateTimeField(blank=True, null=True, verbose_name="entregue em")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="shipments",
+                        to="order.order",
+                        verbose_name="pedido",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'shipments',
+                "verbose_name": "remessa",
+                "db_table": "shipments",
             },
         ),
         migrations.CreateModel(
-            name='ShipmentLine',
+            name="ShipmentLine",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('quantity', models.PositiveIntegerField()),
-                ('order_line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='order.orderline')),
-                ('shipment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='order.shipment')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("quantity", models.PositiveIntegerField(verbose_name="quantidade")),
+                (
+                    "order_line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="order.orderline",
+                        verbose_name="item",
+                    ),
+                ),
+                (
+                    "shipment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="order.shipment",
+                        verbose_name="remessa",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'shipment_lines',
+                "verbose_name": "item da remessa",
+                "verbose_name_plural": "itens da remessa",
+                "db_table": "shipment_lines",
             },
         ),
         migrations.CreateModel(
-            name='ShippingRate',
+            name="ShippingRate",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(blank=True, default='', max_length=2)),
-                ('max_weight_grams', models.PositiveIntegerField()),
-                ('price', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('currency', models.CharField(default='BRL', max_length=3)),
-                ('method', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rates', to='order.shippingmethod')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("state", models.CharField(blank=True, default="", max_length=2, verbose_name="UF")),
+                ("max_weight_grams", models.PositiveIntegerField(verbose_name="até (g)")),
+                ("price", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="preço")),
+                ("currency", models.CharField(default="BRL", max_length=3, verbose_name="moeda")),
+                (
+                    "method",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rates",
+                        to="order.shippingmethod",
+                        verbose_name="forma de envio",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'shipping_rates',
+                "verbose_name": "preço",
+                "db_table": "shipping_rates",
             },
         ),
         migrations.CreateModel(
-            name='TimelineEntry',
+            name="TimelineEntry",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField()),
-                ('at', models.DateTimeField()),
-                ('actor', models.CharField(max_length=80)),
-                ('from_status', models.CharField(blank=True, default='', max_length=20)),
-                ('to_status', models.CharField(max_length=20)),
-                ('reason', models.CharField(blank=True, default='', max_length=200)),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='timeline', to='order.order')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("version", models.PositiveIntegerField(verbose_name="versão")),
+                ("at", models.DateTimeField(verbose_name="quando")),
+                ("actor", models.CharField(max_length=80, verbose_name="quem")),
+                ("from_status", models.CharField(blank=True, default="", max_length=20, verbose_name="de")),
+                ("to_status", models.CharField(max_length=20, verbose_name="para")),
+                ("reason", models.CharField(blank=True, default="", max_length=200, verbose_name="motivo")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="timeline",
+                        to="order.order",
+                        verbose_name="pedido",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'order_timeline',
+                "verbose_name": "mudança",
+                "db_table": "order_timeline",
             },
         ),
         migrations.CreateModel(
-            name='TrackingEvent',
+            name="TrackingEvent",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('shipped', 'Shipped'), ('in_transit', 'In Transit'), ('out_for_delivery', 'Out For Delivery'), ('delivered', 'Delivered'), ('returned', 'Returned')], max_length=20)),
-                ('description', models.CharField(blank=True, default='', max_length=200)),
-                ('location', models.CharField(blank=True, default='', max_length=120)),
-                ('at', models.DateTimeField()),
-                ('shipment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='order.shipment')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("shipped", "enviado"),
+                            ("in_transit", "em trânsito"),
+                            ("out_for_delivery", "saiu para entrega"),
+                            ("delivered", "entregue"),
+                            ("returned", "devolvido"),
+                        ],
+                        max_length=20,
+                        verbose_name="situação",
+                    ),
+                ),
+                ("description", models.CharField(blank=True, default="", max_length=200, verbose_name="descrição")),
+                ("location", models.CharField(blank=True, default="", max_length=120, verbose_name="local")),
+                ("at", models.DateTimeField(verbose_name="quando")),
+                (
+                    "shipment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="order.shipment",
+                        verbose_name="remessa",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'tracking_events',
+                "verbose_name": "rastreio",
+                "db_table": "tracking_events",
             },
         ),
         migrations.CreateModel(
-            name='WebhookEvent',
+            name="WebhookEvent",
             fields=[
-                ('id', models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('gateway', models.CharField(max_length=20)),
-                ('event_id', models.CharField(max_length=80)),
-                ('event_type', models.CharField(max_length=60)),
-                ('gateway_id', models.CharField(max_length=80)),
-                ('attempt_id', models.UUIDField(null=True)),
-                ('body', models.TextField()),
-                ('received_at', models.DateTimeField()),
-                ('processed_at', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('error', models.TextField(blank=True, default='')),
+                (
+                    "id",
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("gateway", models.CharField(max_length=20, verbose_name="gateway")),
+                ("event_id", models.CharField(max_length=80, verbose_name="número do aviso")),
+                ("event_type", models.CharField(max_length=60, verbose_name="aviso")),
+                ("gateway_id", models.CharField(max_length=80, verbose_name="número no gateway")),
+                ("attempt_id", models.UUIDField(null=True, verbose_name="pagamento")),
+                ("body", models.TextField(verbose_name="conteúdo")),
+                ("received_at", models.DateTimeField(verbose_name="recebido em")),
+                ("processed_at", models.DateTimeField(blank=True, null=True, verbose_name="processado em")),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="tentativas")),
+                ("error", models.TextField(blank=True, default="", verbose_name="erro")),
             ],
             options={
-                'db_table': 'payment_webhooks',
-                'indexes': [models.Index(condition=models.Q(('processed_at__isnull', True)), fields=['received_at'], name='payment_webhooks_open')],
-                'constraints': [models.UniqueConstraint(fields=('gateway', 'event_id'), name='payment_webhooks_once')],
+                "verbose_name": "aviso de gateway",
+                "verbose_name_plural": "avisos de gateway",
+                "db_table": "payment_webhooks",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("processed_at__isnull", True)),
+                        fields=["received_at"],
+                        name="payment_webhooks_open",
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("gateway", "event_id"), name="payment_webhooks_once")],
             },
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.UniqueConstraint(fields=('order', 'variant_id'), name='order_lines_variant_once'),
+            model_name="orderline",
+            constraint=models.UniqueConstraint(fields=("order", "variant_id"), name="order_lines_variant_once"),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1)), name='order_lines_quantity'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(condition=models.Q(("quantity__gte", 1)), name="order_lines_quantity"),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('shipped_quantity__lte', models.F('quantity'))), name='order_lines_shipped'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("shipped_quantity__lte", models.F("quantity"))), name="order_lines_shipped"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('total', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('unit_price'), '*', models.F('quantity')), '-', models.F('discount'))), ('total__gte', 0)), name='order_lines_adds_up'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "total",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("unit_price"), "*", models.F("quantity")
+                            ),
+                            "-",
+                            models.F("discount"),
+                        ),
+                    ),
+                    ("total__gte", 0),
+                ),
+                name="order_lines_adds_up",
+            ),
         ),
         migrations.AddIndex(
-            model_name='paymentattempt',
-            index=models.Index(fields=['gateway', 'gateway_id'], name='payment_attempts_gateway_id'),
+            model_name="paymentattempt",
+            index=models.Index(fields=["gateway", "gateway_id"], name="payment_attempts_gateway_id"),
         ),
         migrations.AddConstraint(
-            model_name='paymentattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='payment_attempts_amount'),
+            model_name="paymentattempt",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="payment_attempts_amount"),
         ),
         migrations.AddConstraint(
-            model_name='paymentattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['created', 'unknown', 'pending', 'requires_action', 'authorized', 'captured', 'declined', 'expired', 'voided', 'refunded'])), name='payment_attempts_status'),
+            model_name="paymentattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "created",
+                            "unknown",
+                            "pending",
+                            "requires_action",
+                            "authorized",
+                            "declined",
+                            "expired",
+                            "voided",
+                            "captured",
+                            "refunded",
+                        ],
+                    )
+                ),
+                name="payment_attempts_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('instalments__gte', 1)), name='payment_attempts_instalments'),
+            model_name="paymentattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("instalments__gte", 1)), name="payment_attempts_instalments"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('attempt', 'kind', 'reference'), name='payment_ledger_once'),
+            model_name="ledgerentry",
+            constraint=models.UniqueConstraint(fields=("attempt", "kind", "reference"), name="payment_ledger_once"),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='payment_ledger_amount'),
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="payment_ledger_amount"),
         ),
         migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.UniqueConstraint(fields=('carrier', 'tracking_code'), name='shipments_tracking_code'),
+            model_name="shipment",
+            constraint=models.UniqueConstraint(fields=("carrier", "tracking_code"), name="shipments_tracking_code"),
         ),
         migrations.AddConstraint(
-            model_name='shipmentline',
-            constraint=models.UniqueConstraint(fields=('shipment', 'order_line'), name='shipment_lines_once'),
+            model_name="shipmentline",
+            constraint=models.UniqueConstraint(fields=("shipment", "order_line"), name="shipment_lines_once"),
         ),
         migrations.AddConstraint(
-            model_name='shipmentline',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1)), name='shipment_lines_quantity'),
+            model_name="shipmentline",
+            constraint=models.CheckConstraint(condition=models.Q(("quantity__gte", 1)), name="shipment_lines_quantity"),
         ),
         migrations.AddConstraint(
-            model_name='shippingrate',
-            constraint=models.UniqueConstraint(fields=('method', 'state', 'max_weight_grams'), name='shipping_rates_once'),
+            model_name="shippingrate",
+            constraint=models.UniqueConstraint(
+                fields=("method", "state", "max_weight_grams"), name="shipping_rates_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='shippingrate',
-            constraint=models.CheckConstraint(condition=models.Q(('price__gte', 0)), name='shipping_rates_price'),
+            model_name="shippingrate",
+            constraint=models.CheckConstraint(condition=models.Q(("price__gte", 0)), name="shipping_rates_price"),
         ),
         migrations.AddConstraint(
-            model_name='timelineentry',
-            constraint=models.UniqueConstraint(fields=('order', 'version'), name='order_timeline_version'),
+            model_name="timelineentry",
+            constraint=models.UniqueConstraint(fields=("order", "version"), name="order_timeline_version"),
         ),
         migrations.AddConstraint(
-            model_name='trackingevent',
-            constraint=models.UniqueConstraint(fields=('shipment', 'status', 'at'), name='tracking_events_once'),
+            model_name="trackingevent",
+            constraint=models.UniqueConstraint(fields=("shipment", "status", "at"), name="tracking_events_once"),
         ),
     ]

@@ -12,27 +12,27 @@ from ecommerce.saga import engine
 from ecommerce.unit_of_work import unit_of_work
 
 
-def cancel_order(*, order_id: UUID, customer_id: UUID | None, reason: str, actor: str, now: datetime) -> None:
-    """Cancel an order that was not shipped, and refund it. ``customer_id`` is None when staff cancels.
+def cancel_order(*, order_id: UUID, reason: str, actor: str, now: datetime) -> None:
+    """Cancel an order that was not shipped, and refund it.
 
     A cancellation and a payment that arrives at the same moment have one winner: whoever locks the order first. If the
     refund cannot be made now, a worker tries on.
 
     Raises:
-        OrderNotFound: unknown, or another customer's.
+        OrderNotFound
         IllegalTransition: it was shipped, cancelled or failed before.
     """
     with unit_of_work("order") as work:
         order = locked_order(order_id)
-        if order is None or (customer_id is not None and order.customer_id != customer_id):
-            raise OrderNotFound("no such order")
+        if order is None:
+            raise OrderNotFound("Pedido não encontrado.")
         was_confirmed = order.is_paid
         order.cancel(reason=reason, actor=actor, now=now)
         order.save_change()
         event = OrderCancelled(
-            order_id=order.id, number=order.number, reason=reason[:200], was_confirmed=was_confirmed
+            order_id=order.id, number=order.number, reason=order.cancel_reason, was_confirmed=was_confirmed
         )
         work.publish(event, subject=order.id, version=order.version)
         engine.signal(work, "CREATE_ORDER", subject=order.id, now=now)
-        run = engine.start(work, "CANCEL_ORDER", subject=order.id, data={"reason": reason[:200]}, now=now)
+        run = engine.start(work, "CANCEL_ORDER", subject=order.id, data={"reason": order.cancel_reason}, now=now)
     engine.run(run)

@@ -25,7 +25,7 @@ def put_shipping_method(
         DuplicateRate
     """
     if len({(rate["state"], rate["max_weight_grams"]) for rate in rates}) != len(rates):
-        raise DuplicateRate("each state and weight has one rate")
+        raise DuplicateRate("Há mais de um preço para a mesma UF e o mesmo peso.")
     with unit_of_work("order"):
         method, _ = ShippingMethod.objects.using("order").update_or_create(
             code=code, defaults={"name": name, "carrier": carrier, "delivery_days": delivery_days, "active": active}

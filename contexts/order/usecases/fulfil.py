@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError
 
+from contexts.order.domain import Status
 from contexts.order.events import OrderDelivered, OrderShipped
 from contexts.order.interface import OrderNotFound
-from contexts.order.models import OrderLine, Shipment, ShipmentLine, ShipmentStatus, TrackingEvent, locked_order
+from contexts.order.models import Order, OrderLine, Shipment, ShipmentLine, ShipmentStatus, TrackingEvent, locked_order
 from ecommerce.errors import Conflict, Invalid, NotFound
-from ecommerce.unit_of_work import unit_of_work
+from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
 
 class NothingToShip(Invalid):
@@ -27,6 +28,13 @@ class TrackingCodeTaken(Conflict):
 
 class ShipmentNotFound(NotFound):
     code = "shipment_not_found"
+
+
+class TrackedInFuture(Invalid):
+    code = "tracked_in_future"
+
+
+CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
 def ship_order(
@@ -48,7 +56,7 @@ def ship_order(
         with unit_of_work("order") as work:
             order = locked_order(order_id)
             if order is None:
-                raise OrderNotFound("no such order")
+                raise OrderNotFound("Pedido não encontrado.")
             lines = list(OrderLine.objects.using("order").filter(order_id=order_id).order_by("position"))
             parcel = _parcel(lines, quantities)
             left = sum(line.quantity - line.shipped_quantity for line in lines) - sum(parcel.values())
@@ -57,13 +65,11 @@ def ship_order(
             shipment.save(using="order", force_insert=True)
             _pack(shipment, lines, parcel)
             order.save_change()
-            event = OrderShipped(
-                order_id=order.id, number=order.number, carrier=carrier, tracking_code=tracking_code
-            )
+            event = OrderShipped(order_id=order.id, number=order.number, carrier=carrier, tracking_code=tracking_code)
             work.publish(event, subject=order.id, version=order.version)
     except IntegrityError as error:
         if "shipments_tracking_code" in str(error):
-            raise TrackingCodeTaken("this tracking code belongs to another parcel") from error
+            raise TrackingCodeTaken("Este código de rastreio é de outra remessa.") from error
         raise
     return shipment
 
@@ -71,40 +77,45 @@ def ship_order(
 def track_shipment(
     *, shipment_id: UUID, status: str, description: str, location: str, at: datetime, actor: str, now: datetime
 ) -> None:
-    """Write down what the carrier says. The same event twice is kept once; the order is delivered with its last parcel.
+    """Write down what the carrier says happened ``at`` some time. The order is delivered with its last parcel.
+
+    The same event twice is kept once, and events may come in any order.
 
     Raises:
         ShipmentNotFound
+        TrackedInFuture: ``at`` is later than the clocks of two machines may differ.
     """
+    if at > now + CLOCK_TOLERANCE:
+        raise TrackedInFuture("O evento de rastreio está no futuro.")
     known = Shipment.objects.using("order").filter(id=shipment_id).values_list("order_id", flat=True).first()
     if known is None:
-        raise ShipmentNotFound("no such shipment")
+        raise ShipmentNotFound("Remessa não encontrada.")
     with unit_of_work("order") as work:
         order = locked_order(known)
         assert order is not None
-        TrackingEvent.objects.using("order").bulk_create(
-            [TrackingEvent(shipment_id=shipment_id, status=status, description=description, location=location, at=at)],
-            ignore_conflicts=True,
-        )
-        shipments = {shipment.id: shipment for shipment in Shipment.objects.using("order").filter(order_id=known)}
-        shipment = shipments[shipment_id]
-        if shipment.status == ShipmentStatus.DELIVERED:
+        event = TrackingEvent(shipment_id=shipment_id, status=status, description=description, location=location, at=at)
+        TrackingEvent.objects.using("order").bulk_create([event], ignore_conflicts=True)
+        parcels = {parcel.id: parcel for parcel in Shipment.objects.using("order").filter(order_id=known)}
+        if not parcels[shipment_id].follow(list(parcels[shipment_id].events.using("order").all())):
             return
-        shipment.status = status
-        shipment.delivered_at = at if status == ShipmentStatus.DELIVERED else None
-        shipment.save(using="order", update_fields=["status", "delivered_at"])
-        if order.status == "shipped" and all(s.status == ShipmentStatus.DELIVERED for s in shipments.values()):
-            order.deliver(now=at, actor=actor)
-            order.save_change()
-            products = OrderLine.objects.using("order").filter(order_id=order.id).order_by("position")
-            event = OrderDelivered(
-                order_id=order.id,
-                number=order.number,
-                customer_id=order.customer_id,
-                product_ids=list(dict.fromkeys(products.values_list("product_id", flat=True))),
-                delivered_at=at,
-            )
-            work.publish(event, subject=order.id, version=order.version)
+        parcels[shipment_id].save_change()
+        arrivals = [parcel.delivered_at for parcel in parcels.values() if parcel.status == ShipmentStatus.DELIVERED]
+        if order.status == Status.SHIPPED and len(arrivals) == len(parcels):
+            _deliver(work, order, at=max(filter(None, arrivals)), actor=actor, now=now)
+
+
+def _deliver(work: UnitOfWork, order: Order, *, at: datetime, actor: str, now: datetime) -> None:
+    order.deliver(at=at, actor=actor, now=now)
+    order.save_change()
+    products = OrderLine.objects.using("order").filter(order_id=order.id).order_by("position")
+    event = OrderDelivered(
+        order_id=order.id,
+        number=order.number,
+        customer_id=order.customer_id,
+        product_ids=list(dict.fromkeys(products.values_list("product_id", flat=True))),
+        delivered_at=at,
+    )
+    work.publish(event, subject=order.id, version=order.version)
 
 
 def _parcel(lines: list[OrderLine], quantities: Mapping[UUID, int] | None) -> dict[UUID, int]:
@@ -112,7 +123,7 @@ def _parcel(lines: list[OrderLine], quantities: Mapping[UUID, int] | None) -> di
     left = {line.id: line.quantity - line.shipped_quantity for line in lines}
     parcel = {line: count for line, count in (left if quantities is None else quantities).items() if count}
     if not parcel or any(count < 0 or count > left.get(line, 0) for line, count in parcel.items()):
-        raise NothingToShip("these pieces are not left to ship", lines={str(line): n for line, n in left.items()})
+        raise NothingToShip("Essas peças não estão por enviar.", lines={str(line): n for line, n in left.items()})
     return parcel
 
 

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
 from django.conf import settings
-from django.db import connections
 
 from contexts.order import adapters
-from contexts.order.adapters import ChargeRequest, ChargeResult
-from contexts.order.models import AttemptStatus, Order, PaymentAttempt
-from ecommerce import codec
+from contexts.order.adapters import ChargeRequest, ChargeResult, GatewayRefused, PaymentGateway
+from contexts.order.domain import ENDED, PAYABLE, Method
+from contexts.order.models import OPEN, UNSENT, AttemptStatus, Order, PaymentAttempt
 from ecommerce.errors import Conflict, DomainError, Kind
-from ecommerce.ids import new_id
-from ecommerce.money import Money
+from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import unit_of_work
 
-RECORD = """
-    WITH attempt AS (
-        UPDATE payment_attempts
-        SET status = %(status)s, gateway_id = %(gateway_id)s, decline_code = %(decline_code)s,
-            client_data = client_data || %(client_data)s::jsonb, updated_at = %(now)s
-        WHERE id = %(id)s
-        RETURNING id
-    ), booked AS (
-        SELECT coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS captured,
-               coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded
-        FROM payment_ledger WHERE attempt_id = %(id)s
-    )
-    INSERT INTO payment_ledger (id, attempt_id, kind, amount, reference, at)
-    SELECT m.id, attempt.id, m.kind, m.amount, m.reference, %(now)s
-    FROM attempt, booked, LATERAL (VALUES
-        (%(capture_id)s::uuid, 'capture', %(captured)s::numeric - booked.captured, 'captured:' || %(captured)s),
-        (%(refund_id)s::uuid, 'refund', %(refunded)s::numeric - booked.refunded, 'refunded:' || %(refunded)s)
-    ) AS m (id, kind, amount, reference)
-    WHERE m.amount > 0
-    ON CONFLICT (attempt_id, kind, reference) DO NOTHING
-"""
-"""Brings the ledger up to the gateway's totals; told the same twice, or late, it writes nothing."""
+SETTLED_AFTER = timedelta(minutes=10)
+"""A charge that the gateway still does not know so long after the last sign of it did not happen."""
+
+VOIDABLE = OPEN | {AttemptStatus.AUTHORIZED}
 
 
 class PaymentDeclined(DomainError):
@@ -80,98 +62,153 @@ def charge_order(*, order_id: UUID, now: datetime) -> Outlook:
         OutcomeUnknown: the gateway did not answer; the charge may have happened.
         GatewayUnavailable: the gateway surely did nothing.
     """
-    order = Order.objects.using("order").prefetch_related("payments").get(id=order_id)
-    if order.status not in ("pending", "awaiting_payment"):
-        raise OrderNotPayable(f"the order is {order.status}", status=order.status)
+    attempts = PaymentAttempt.objects.using("order").select_related("order").filter(order_id=order_id)
     waits: list[datetime] = []
-    for attempt in sorted(order.payments.all(), key=lambda attempt: attempt.position):
-        status = attempt.status
-        if status == AttemptStatus.CREATED or status == AttemptStatus.UNKNOWN:
-            status = _charge(order, attempt, now=now)
-        elif status != AttemptStatus.CAPTURED and attempt.expires_at and attempt.expires_at <= now:
-            status = refresh(attempt, now=now)
-        if status in (AttemptStatus.PENDING, AttemptStatus.REQUIRES_ACTION):
-            if attempt.expires_at and attempt.expires_at <= now:
-                raise PaymentExpired("the payment did not arrive in time", method=attempt.method)
-            waits.append(attempt.expires_at or now + settings.CARD_ACTION_TIMEOUT)
-        elif status != AttemptStatus.CAPTURED:
-            raise PaymentDeclined("the payment was refused", decline_code=attempt.decline_code, method=attempt.method)
+    for attempt in attempts.order_by("position"):
+        if attempt.order.status not in PAYABLE:
+            raise not_payable(attempt.order)
+        overdue = attempt.expires_at <= now
+        if attempt.status in UNSENT:
+            _charge(attempt, overdue=overdue, now=now)
+        elif attempt.status in OPEN and overdue and (found := _look_up(attempt)):
+            _record(attempt, found, now=now)
+        if attempt.status in OPEN and not overdue:
+            waits.append(attempt.expires_at)
+        elif attempt.status in OPEN or attempt.status == AttemptStatus.EXPIRED:
+            raise PaymentExpired("O pagamento não chegou a tempo.", method=attempt.method)
+        elif attempt.status != AttemptStatus.CAPTURED:
+            raise PaymentDeclined("O pagamento foi recusado.", decline_code=attempt.decline_code, method=attempt.method)
     return Outlook(min(waits) if waits else None)
 
 
-def refresh(attempt: PaymentAttempt, *, now: datetime) -> str:
-    """Ask the gateway how an attempt stands, write it down and return its status.
+def catch_up(*, attempt: PaymentAttempt, now: datetime) -> None:
+    """Ask the gateway how an attempt stands, and wake its order's saga with the news. Safe at any time.
 
     Raises:
-        OutcomeUnknown, GatewayUnavailable
+        OutcomeUnknown: the gateway did not answer.
+        GatewayRefused: it does not know the charge that we know it by.
     """
-    gateway = adapters.gateway(attempt.gateway)
-    try:
-        result = gateway.fetch(attempt.gateway_id) if attempt.gateway_id else gateway.find(attempt.id)
-    except adapters.OutcomeUnknown as error:
-        raise OutcomeUnknown(str(error)) from error
-    if result is None:
-        return AttemptStatus(attempt.status)
-    return record_result(attempt, result, now=now)
-
-
-def record_result(attempt: PaymentAttempt, result: ChargeResult, *, now: datetime) -> str:
-    """Write down what the gateway says of an attempt, the money that moved included; return the status.
-
-    Idempotent and independent of order. One statement, a transaction of its own.
-    """
-    attempt.status, attempt.decline_code = result.status, result.decline_code
-    parameters = {
-        "id": attempt.id, "status": result.status, "gateway_id": result.gateway_id,
-        "decline_code": result.decline_code, "client_data": codec.encode(result.client_data).decode(),
-        "captured": str(result.captured.amount), "refunded": str(result.refunded.amount),
-        "capture_id": new_id(), "refund_id": new_id(), "now": now,
-    }  # fmt: skip
-    with unit_of_work("order"), connections["order"].cursor() as cursor:
-        cursor.execute(RECORD, parameters)
-    return AttemptStatus(result.status)
+    found = _look_up(attempt)
+    if found is not None:
+        _record(attempt, found, now=now, wake=True)
 
 
 def refund_order(*, order_id: UUID, reason: str, now: datetime) -> None:
     """Give back everything that was captured for an order, and void what is still open. Repeat it as often as needed.
 
-    The refund's id follows from the attempt's, so that a repeated call refunds once.
+    The refund's id follows from what was refunded before, so that a repeated call refunds once. What can be given back
+    is, whatever happens to the rest.
 
     Raises:
-        OutcomeUnknown: the gateway did not answer; call again.
+        OutcomeUnknown: the gateway did not answer, or a charge may still be on its way; call again.
         GatewayUnavailable
+        GatewayRefused: a person must see to it.
     """
+    problems: list[Exception] = []
     for attempt in PaymentAttempt.objects.using("order").filter(order_id=order_id).order_by("position"):
-        gateway = adapters.gateway(attempt.gateway)
         try:
-            found = gateway.fetch(attempt.gateway_id) if attempt.gateway_id else gateway.find(attempt.id)
-            if found is None:
-                continue
-            left = found.captured - found.refunded
-            if left:
-                found = gateway.refund(found.gateway_id, _refund_id(attempt, left), left, reason)
-            elif found.status in (AttemptStatus.PENDING, AttemptStatus.REQUIRES_ACTION, AttemptStatus.AUTHORIZED):
-                found = gateway.void(found.gateway_id)
-        except adapters.OutcomeUnknown as error:
-            raise OutcomeUnknown(str(error)) from error
-        record_result(attempt, found, now=now)
+            _give_back(attempt, reason, now)
+        except (OutcomeUnknown, DomainError) as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0]
 
 
-def _charge(order: Order, attempt: PaymentAttempt, *, now: datetime) -> str:
+def not_payable(order: Order) -> OrderNotPayable:
+    """Return the error of whoever comes too late with money, or for it."""
+    return OrderNotPayable("O pedido foi encerrado antes do pagamento.", status=order.status)
+
+
+def _charge(attempt: PaymentAttempt, *, overdue: bool, now: datetime) -> None:
+    """Charge an attempt, unless it has been; when its time is over, only look whether it was."""
+    result = _look_up(attempt) if overdue or attempt.status == AttemptStatus.UNKNOWN else None
+    if result is None and overdue:
+        raise PaymentExpired("O pagamento não foi concluído a tempo.", method=attempt.method)
+    if result is None:
+        try:
+            with _asking():
+                result = adapters.gateway(attempt.gateway).charge(_request(attempt))
+        except OutcomeUnknown:
+            attempt.lose_sight(now=now)
+            raise
+    _record(attempt, result, now=now)
+
+
+def _give_back(attempt: PaymentAttempt, reason: str, now: datetime) -> None:
+    if attempt.status in (AttemptStatus.DECLINED, AttemptStatus.REFUNDED):
+        return
+    found = _look_up(attempt)
+    if found is not None:
+        _record(attempt, _returned(attempt, found, reason), now=now)
+    elif attempt.status == AttemptStatus.UNKNOWN and now - attempt.updated_at < SETTLED_AFTER:
+        raise OutcomeUnknown("the gateway does not know the charge yet")
+    else:
+        attempt.let_go(now=now)
+
+
+def _returned(attempt: PaymentAttempt, found: ChargeResult, reason: str) -> ChargeResult:
+    """Refund or void a charge. Should it change at that moment, it is looked at once more."""
     gateway = adapters.gateway(attempt.gateway)
+    with _asking():
+        try:
+            return _refunded_or_voided(gateway, attempt, found, reason)
+        except GatewayRefused:
+            again = _look_up(attempt)
+            if again is None or again == found:
+                raise
+            return _refunded_or_voided(gateway, attempt, again, reason)
+
+
+def _refunded_or_voided(
+    gateway: PaymentGateway, attempt: PaymentAttempt, found: ChargeResult, reason: str
+) -> ChargeResult:
+    left = found.captured - found.refunded
+    if left:
+        return gateway.refund(found.gateway_id, uuid5(attempt.id, f"refund after {found.refunded}"), left, reason)
+    if found.status in VOIDABLE:
+        return gateway.void(found.gateway_id)
+    return found
+
+
+def _look_up(attempt: PaymentAttempt) -> ChargeResult | None:
+    """Return how the attempt's charge stands at the gateway; None if there is none by now."""
+    gateway = adapters.gateway(attempt.gateway)
+    with _asking():
+        return gateway.fetch(attempt.gateway_id) if attempt.gateway_id else gateway.find(attempt.id)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Let a gateway's silence be what the saga engine understands by an unknown outcome."""
     try:
-        if attempt.status == AttemptStatus.UNKNOWN:
-            result = gateway.find(attempt.id) or gateway.charge(_request(order, attempt))
-        else:
-            result = gateway.charge(_request(order, attempt))
+        yield
     except adapters.OutcomeUnknown as error:
-        PaymentAttempt.objects.using("order").filter(id=attempt.id).update(status=AttemptStatus.UNKNOWN, updated_at=now)
         raise OutcomeUnknown(str(error)) from error
-    return record_result(attempt, result, now=now)
 
 
-def _request(order: Order, attempt: PaymentAttempt) -> ChargeRequest:
-    payer: dict[str, Any] = order.address_snapshot.get("payer", {})
+def _record(attempt: PaymentAttempt, result: ChargeResult, *, now: datetime, wake: bool = False) -> None:
+    """Write down what the gateway says. Money for an order that has ended is sent back by a saga of its own."""
+    before = attempt.status
+    with unit_of_work("order") as work:
+        order_status = attempt.learn(
+            status=result.status,
+            gateway_id=result.gateway_id,
+            decline_code=result.decline_code,
+            client_data=result.client_data,
+            captured=result.captured,
+            refunded=result.refunded,
+            now=now,
+        )
+        if order_status in ENDED:
+            reason = f"order {order_status}"
+            engine.start(work, "REFUND_ORDER", subject=attempt.order_id, data={"reason": reason}, now=now, held=False)
+        elif wake and attempt.status != before:
+            engine.signal(work, "CREATE_ORDER", subject=attempt.order_id, now=now)
+
+
+def _request(attempt: PaymentAttempt) -> ChargeRequest:
+    address: dict[str, Any] = attempt.order.address_snapshot
+    payer: dict[str, str] = address.get("payer", {})
     return ChargeRequest(
         attempt_id=attempt.id,
         method=attempt.method,
@@ -179,12 +216,10 @@ def _request(order: Order, attempt: PaymentAttempt) -> ChargeRequest:
         installments=attempt.instalments,
         token=attempt.instrument.get("token", ""),
         voucher_code=attempt.instrument.get("voucher_code", ""),
+        due_at=attempt.created_at + settings.BOLETO_DUE if attempt.method == Method.BOLETO else None,
         expires_at=attempt.expires_at,
-        payer_name=payer.get("name") or order.address_snapshot.get("recipient", ""),
+        payer_name=payer.get("name") or address.get("recipient", ""),
         payer_tax_id=payer.get("tax_id", ""),
         webhook_url=f"{settings.PUBLIC_URL}/api/v1/payments/webhooks/{attempt.gateway}",
+        return_url=attempt.instrument.get("return_url", ""),
     )
-
-
-def _refund_id(attempt: PaymentAttempt, left: Money) -> UUID:
-    return uuid5(attempt.id, f"refund:{left.amount}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from contexts.identity.interface import Address, AddressNotFound, IdentityInterface, SavedCardNotFound
-from contexts.order.domain import Method, PaymentIntent, Status, check_instalments, settle_amounts
+from contexts.order.domain import Method, PaymentIntent, Status, check_instalments, check_payer, settle_amounts
 from contexts.order.models import Order, OrderLine, PaymentAttempt, TimelineEntry
 from contexts.order.usecases.price_checkout import Buyer, EmailRequired, PricedCheckout, price_checkout
 from contexts.promotion.interface import CouponRefused
@@ -44,10 +44,22 @@ class CartBeingOrdered(Conflict):
 
 
 class OrderRefused(DomainError):
-    """The order did not come to stand: everything was given back and the cart is as before. ``code`` is the cause's."""
+    """The order did not come to stand: everything was given back and the cart is as before.
+
+    ``code``, ``kind`` and the facts are those of the cause; an unexpected one is not told.
+    """
 
     code = "order_refused"
     kind = Kind.UNAVAILABLE
+
+    @classmethod
+    def because(cls, failure: Mapping[str, Any]) -> OrderRefused:
+        """Return the refusal of an order that ended with ``failure``, as orders and sagas keep it."""
+        if failure["code"] == "internal_error":
+            return cls("Não foi possível concluir o pedido; nada foi cobrado.")
+        refused = cls(failure["detail"], **failure["params"])
+        vars(refused).update(code=failure["code"], kind=Kind(failure["kind"]))
+        return refused
 
 
 class AlreadyRequested(Exception):
@@ -79,20 +91,33 @@ class Checkout:
     payments: list[PaymentIntent]
     expected_total: Money
     payer: dict[str, str]
+    """``name`` and ``tax_id`` (CPF or CNPJ, normalized), each possibly empty."""
+    return_url: str
+    """Where the buyer's browser goes after an authentication at the bank; empty for the shop's own page."""
 
 
-def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Order:
-    """Place an order and return it: confirmed, waiting for its payment, or (an answer is missing) still pending.
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """An order as it stands after its checkout. ``refusal`` says why it does not stand, if so."""
+
+    order: Order
+    lines: Sequence[OrderLine]
+    payments: Sequence[PaymentAttempt]
+    refusal: OrderRefused | None = None
+
+
+def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
+    """Place an order: it is confirmed, waits for its payment, is still pending (an answer is missing), or is refused.
 
     ``claim`` is the client's idempotency key; its row commits together with the order. All that was reserved or charged
-    is given back when a step is refused.
+    for a refused order is given back. What is raised happened before: then nothing was written.
 
     Raises:
-        TotalChanged, CouponRefused, PaymentsMismatch, InstalmentsRefused, EmailRequired, CartBeingOrdered and what
-            ``price_checkout`` raises: nothing was written.
-        AlreadyRequested: the key was claimed by a parallel request; nothing was written.
-        OutOfStock, PaymentDeclined, CartChanged, OrderRefused: the saga turned back.
+        TotalChanged, CouponRefused, PaymentsMismatch, InstalmentsRefused, PayerTaxIdRequired, PayerTaxIdInvalid,
+            EmailRequired, CartBeingOrdered and what ``price_checkout`` raises
+        AlreadyRequested: the key was claimed by a parallel request.
     """
+    check_payer(checkout.payments, checkout.payer["tax_id"])
     address = _address(checkout)
     intents = [_with_card(intent, checkout.buyer) for intent in checkout.payments]
     priced = price_checkout(
@@ -103,60 +128,75 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Order:
     )
     amounts = _agree(checkout, priced)
     order = _order(checkout, address, priced, now)
-    attempts = _attempts(order, intents, amounts, now)
-    run = _write(order, priced, attempts, claim, now=now)
+    lines = _lines(order, priced)
+    attempts = _attempts(order, intents, amounts, checkout.return_url, now)
+    run = _write(order, lines, attempts, priced, claim, now=now)
     engine.run(run)
-    if run.failure is not None:
-        raise refusal(run.failure)
-    return Order.objects.using("order").prefetch_related("lines", "payments").get(id=order.id)
+    if run.error is not None:
+        return Placed(order=order, lines=lines, payments=attempts, refusal=OrderRefused.because(run.error))
+    return _as_it_stands(order, lines)
+
+
+def placed_earlier(*, order_id: UUID) -> Placed | None:
+    """Return an order that an earlier request placed, as it stands now; None if there is none."""
+    order = Order.objects.using("order").filter(id=order_id).first()
+    return _as_it_stands(order, list(order.lines.order_by("position"))) if order else None
+
+
+def _as_it_stands(order: Order, lines: Sequence[OrderLine]) -> Placed:
+    """Read again what a saga changes: one statement for the order and its payments."""
+    attempts = PaymentAttempt.objects.using("order").select_related("order").filter(order_id=order.id)
+    payments = list(attempts.order_by("position"))
+    if payments:
+        order = payments[0].order
+    else:
+        order.refresh_from_db(using="order")
+    refusal = OrderRefused.because(order.failure) if order.failure else None
+    return Placed(order=order, lines=lines, payments=payments, refusal=refusal)
 
 
 def _write(
-    order: Order, priced: PricedCheckout, attempts: list[PaymentAttempt], claim: Claim, *, now: datetime
+    order: Order,
+    lines: list[OrderLine],
+    attempts: list[PaymentAttempt],
+    priced: PricedCheckout,
+    claim: Claim,
+    *,
+    now: datetime,
 ) -> engine.Run:
     """Write the order, all that belongs to it, and its saga, in one transaction."""
     data = _saga_data(order, priced, attempts)
     actor = f"user:{order.customer_id}" if order.customer_id else "guest"
+    first = TimelineEntry(order=order, version=1, at=now, actor=actor, to_status=Status.PENDING.value)
     try:
         with unit_of_work("order") as work:
             if earlier := idempotency.claim("order", *claim, resource_id=order.id):
                 raise AlreadyRequested(earlier)
             order.save(using="order", force_insert=True)
-            OrderLine.objects.using("order").bulk_create(_lines(order, priced))
+            OrderLine.objects.using("order").bulk_create(lines)
             PaymentAttempt.objects.using("order").bulk_create(attempts)
-            TimelineEntry(order=order, version=1, at=now, actor=actor, to_status=Status.PENDING.value).save(
-                using="order", force_insert=True
-            )
+            first.save(using="order", force_insert=True)
             return engine.start(work, "CREATE_ORDER", subject=order.id, data=data, now=now)
     except IntegrityError as error:
         if "orders_one_per_cart" in str(error):
-            raise CartBeingOrdered("this cart is being ordered already") from error
+            raise CartBeingOrdered("Este carrinho já está virando um pedido.") from error
         raise
-
-
-def refusal(failure: Exception) -> DomainError:
-    """Return what to tell the buyer about the error that made the saga turn back."""
-    if isinstance(failure, DomainError):
-        return failure
-    return OrderRefused("the order could not be placed; nothing was charged")
 
 
 def _agree(checkout: Checkout, priced: PricedCheckout) -> list[Money]:
     """Check the offer against what the buyer saw, and the payments against the offer; return their amounts."""
     if not (checkout.buyer.email or priced.cart.email):
-        raise EmailRequired("an e-mail is needed to place an order")
+        raise EmailRequired("Informe um e-mail para fazer o pedido.")
     due = priced.totals.due
-    if priced.quote.coupon_refusal:
-        raise CouponRefused("the coupon does not apply", reason=priced.quote.coupon_refusal, total=due)
+    if reason := priced.quote.coupon_refusal:
+        raise CouponRefused("O cupom não se aplica a este pedido.", reason=reason, total=due)
     if due != checkout.expected_total:
-        raise TotalChanged("the total is not what it was", total=due, expected=checkout.expected_total)
+        raise TotalChanged("O total do pedido mudou.", total=due, expected=checkout.expected_total)
     if not due:
         return []
     amounts = settle_amounts(checkout.payments, due)
     for intent, amount in zip(checkout.payments, amounts, strict=True):
-        check_instalments(
-            intent, amount, most=settings.MAXIMUM_INSTALMENTS, smallest=settings.MINIMUM_INSTALMENT
-        )
+        check_instalments(intent, amount, most=settings.MAXIMUM_INSTALMENTS, smallest=settings.MINIMUM_INSTALMENT)
     return amounts
 
 
@@ -204,8 +244,9 @@ def _lines(order: Order, priced: PricedCheckout) -> list[OrderLine]:
 
 
 def _attempts(
-    order: Order, intents: Sequence[PaymentIntent], amounts: Sequence[Money], now: datetime
+    order: Order, intents: Sequence[PaymentIntent], amounts: Sequence[Money], return_url: str, now: datetime
 ) -> list[PaymentAttempt]:
+    """Return one attempt per amount; an order that costs nothing has none."""
     return [
         PaymentAttempt(
             order=order,
@@ -217,6 +258,7 @@ def _attempts(
             instrument={
                 "token": intent.card_token, "brand": intent.card_brand, "last4": intent.card_last4,
                 "voucher_code": intent.voucher_code,
+                "return_url": return_url or f"{settings.STOREFRONT_URL or settings.PUBLIC_URL}/",
             },
             expires_at=_expiry(intent.method, now),
             created_at=now,
@@ -226,18 +268,18 @@ def _attempts(
     ]  # fmt: skip
 
 
-def _expiry(method: Method, now: datetime) -> datetime | None:
+def _expiry(method: Method, now: datetime) -> datetime:
     """Return when an unpaid payment lapses; for a boleto the due date plus the days banks take to clear it."""
     if method == Method.PIX:
         return now + settings.PIX_EXPIRY
     if method == Method.BOLETO:
         return now + settings.BOLETO_DUE + settings.BOLETO_CLEARING
-    return None
+    return now + settings.CARD_ACTION_TIMEOUT
 
 
 def _saga_data(order: Order, priced: PricedCheckout, attempts: Sequence[PaymentAttempt]) -> dict[str, Any]:
     """What the steps need to know without asking the database again. Stock is held as long as money may arrive."""
-    lapses = [attempt.expires_at for attempt in attempts if attempt.expires_at]
+    lapses = [attempt.expires_at for attempt in attempts]
     return {
         "cart_id": str(priced.cart.id),
         "cart_version": priced.cart.version,
@@ -251,7 +293,7 @@ def _address(checkout: Checkout) -> Address:
     if checkout.address is not None:
         return checkout.address
     if checkout.buyer.customer_id is None or checkout.address_id is None:
-        raise AddressNotFound("a guest has no saved address")
+        raise AddressNotFound("Endereço não encontrado.")
     return identity.get_address(customer_id=checkout.buyer.customer_id, address_id=checkout.address_id)
 
 
@@ -260,6 +302,6 @@ def _with_card(intent: PaymentIntent, buyer: Buyer) -> PaymentIntent:
     if intent.saved_card_id is None:
         return intent
     if buyer.customer_id is None:
-        raise SavedCardNotFound("a guest has no saved card")
+        raise SavedCardNotFound("Cartão não encontrado.")
     card = identity.get_saved_card(customer_id=buyer.customer_id, card_id=intent.saved_card_id)
     return replace(intent, card_token=card.token, card_brand=card.brand, card_last4=card.last4)

@@ -86,9 +86,9 @@ def price_checkout(*, cart_id: UUID, buyer: Buyer, state: str, shipping_method: 
     """
     cart = carts.get_cart(cart_id=cart_id, customer_id=buyer.customer_id, token=buyer.cart_token)
     if cart.status != "open":
-        raise CartClosed(f"the cart is {cart.status}", status=cart.status)
+        raise CartClosed("Este carrinho não está mais aberto.", status=cart.status)
     if not cart.lines:
-        raise CartEmpty("the cart holds nothing")
+        raise CartEmpty("O carrinho está vazio.")
     variants = _sellable(cart)
     weight = sum(variants[line.variant_id].weight_grams * line.quantity for line in cart.lines)
     options = shipping_options(state=state, weight_grams=weight)
@@ -96,8 +96,12 @@ def price_checkout(*, cart_id: UUID, buyer: Buyer, state: str, shipping_method: 
     basket = _basket(cart, variants, shipping.price if shipping else Money(Decimal(0)), buyer)
     quote = promotions.quote(basket=basket)
     lines = [
-        PricedLine(variant=variants[l.variant_id], quantity=l.quantity, discount=quote.line_discounts[str(l.variant_id)])
-        for l in cart.lines
+        PricedLine(
+            variant=variants[line.variant_id],
+            quantity=line.quantity,
+            discount=quote.line_discounts[str(line.variant_id)],
+        )
+        for line in cart.lines
     ]
     totals = Totals(items=total(line.gross for line in lines), discount=quote.total_discount, shipping=basket.shipping)
     return PricedCheckout(
@@ -107,9 +111,10 @@ def price_checkout(*, cart_id: UUID, buyer: Buyer, state: str, shipping_method: 
 
 def _sellable(cart: Cart) -> dict[UUID, Variant]:
     found = {variant.id: variant for variant in catalog.get_variants(ids=[line.variant_id for line in cart.lines])}
-    gone = [line.variant_id for line in cart.lines if line.variant_id not in found or not found[line.variant_id].on_sale]
+    sold = {variant.id for variant in found.values() if variant.on_sale}
+    gone = [line.variant_id for line in cart.lines if line.variant_id not in sold]
     if gone:
-        raise VariantUnavailable("some lines are no longer sold", variant_ids=gone)
+        raise VariantUnavailable("Há itens que não estão mais à venda.", variant_ids=gone)
     return found
 
 
@@ -119,7 +124,8 @@ def _chosen(options: Sequence[ShippingOption], code: str | None) -> ShippingOpti
     for option in options:
         if option.code == code:
             return option
-    raise ShippingUnavailable(f"no shipping by {code}", methods=[option.code for option in options])
+    methods = [option.code for option in options]
+    raise ShippingUnavailable("Não enviamos este pedido para lá por essa forma de envio.", methods=methods)
 
 
 def _basket(cart: Cart, variants: dict[UUID, Variant], shipping: Money, buyer: Buyer) -> Basket:

@@ -1,64 +1,86 @@
 """Webhooks of payment gateways: kept as they came, answered at once, and worked off later from what the gateway says
-when it is asked."""
+when it is asked. It is asked, too, about payments that it should have told us of."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import F
+from django.db import connections
 
 from contexts.order.adapters import WebhookEvent as GatewayEvent
-from contexts.order.models import Order, PaymentAttempt, WebhookEvent
-from contexts.order.usecases.pay import refresh, refund_order
-from ecommerce.saga import engine
+from contexts.order.models import PaymentAttempt, WebhookEvent
+from contexts.order.usecases.pay import catch_up
+from ecommerce.ids import new_id
+from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import unit_of_work
 
 MAX_ATTEMPTS = 20
+"""With pauses of up to an hour, a webhook is tried for more than half a day."""
+LEASE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
+ASK_AFTER = timedelta(minutes=30)
+
+STORE = """
+    INSERT INTO payment_webhooks (id, gateway, event_id, event_type, gateway_id, attempt_id, body, received_at, due_at,
+                                  attempts, error)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 0, '')
+    ON CONFLICT (gateway, event_id) DO NOTHING
+"""
 
 log = structlog.get_logger(__name__)
 
 
 def store_webhook(*, gateway: str, event: GatewayEvent, body: bytes, now: datetime) -> bool:
-    """Keep a webhook whose signature was verified; return False if it was here before. One transaction."""
-    row = WebhookEvent(
-        gateway=gateway,
-        event_id=event.id,
-        event_type=event.type,
-        gateway_id=event.gateway_id,
-        attempt_id=event.attempt_id,
-        body=body.decode(),
-        received_at=now,
-    )
-    with unit_of_work("order"):
-        before = WebhookEvent.objects.using("order").filter(gateway=gateway, event_id=event.id).exists()
-        WebhookEvent.objects.using("order").bulk_create([row], ignore_conflicts=True)
-    return not before
+    """Keep a webhook whose signature was verified; return False if it was here before. One statement."""
+    kept = (new_id(), gateway, event.id, event.type, event.gateway_id, event.attempt_id, body.decode(), now, now)
+    with unit_of_work("order"), connections["order"].cursor() as cursor:
+        cursor.execute(STORE, kept)
+        stored: bool = cursor.rowcount == 1
+    return stored
 
 
-def process_webhooks(*, now: datetime, limit: int = 200) -> int:
-    """Work off the open webhooks, oldest first; return how many were looked at.
+def process_webhooks(*, now: datetime, limit: int = 50) -> int:
+    """Work off open webhooks, oldest first; return how many were looked at. Parallel runs take different ones.
 
     Each is a hint only: the attempt's state is fetched from the gateway, so duplicates, late ones and wrong order do no
-    harm. A webhook that fails stays open for the next run, at most twenty times. Parallel runs may both take one, which
-    is harmless for the same reason.
+    harm. A webhook that fails is tried again with a growing pause.
     """
-    open_events = WebhookEvent.objects.using("order").filter(processed_at__isnull=True, attempts__lt=MAX_ATTEMPTS)
-    events = list(open_events.order_by("received_at")[:limit])
-    for event in events:
+    claimed = WebhookEvent.claim(now=now, lease=LEASE, most=MAX_ATTEMPTS, limit=limit)
+    events = WebhookEvent.objects.using("order").filter(id__in=claimed)
+    for event in events.order_by("received_at"):
         rows = WebhookEvent.objects.using("order").filter(id=event.id)
         try:
             _process(event, now=now)
         except Exception as error:
-            log.exception("webhook_failed", gateway=event.gateway, event_id=event.event_id)
-            rows.update(attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}")
+            log.exception("webhook_failed", gateway=event.gateway, event_id=event.event_id, attempt=event.attempts)
+            pause = min(timedelta(seconds=2**event.attempts), LONGEST_PAUSE)
+            rows.update(due_at=now + pause, error=f"{type(error).__name__}: {error}")
         else:
-            rows.update(processed_at=now, attempts=F("attempts") + 1, error="")
-    return len(events)
+            rows.update(processed_at=now, error="")
+    return len(claimed)
+
+
+def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
+    """Ask the gateway about payments that nothing was heard of for half an hour, in case a webhook was lost.
+
+    Returns how many were asked about, the longest silent first. Ends early when the gateway is silent as well.
+    """
+    silent = PaymentAttempt.objects.using("order").filter(
+        status__in=["unknown", "pending", "requires_action", "authorized"], updated_at__lte=now - ASK_AFTER
+    )
+    asked = 0
+    for attempt in silent.order_by("updated_at")[:limit]:
+        try:
+            catch_up(attempt=attempt, now=now)
+        except OutcomeUnknown as silence:
+            log.warning("gateway_silent", gateway=attempt.gateway, error=str(silence))
+            break
+        asked += 1
+    return asked
 
 
 def _process(event: WebhookEvent, *, now: datetime) -> None:
-    """Bring the attempt up to date and wake its order's saga; money for an order that is gone goes back."""
     attempts = PaymentAttempt.objects.using("order").filter(gateway=event.gateway)
     found = attempts.filter(id=event.attempt_id) if event.attempt_id else attempts.filter(gateway_id=event.gateway_id)
     attempt = found.first()
@@ -66,10 +88,4 @@ def _process(event: WebhookEvent, *, now: datetime) -> None:
         raise LookupError(f"no payment attempt for {event.gateway_id}")
     if not attempt.gateway_id:
         attempt.gateway_id = event.gateway_id
-    refresh(attempt, now=now)
-    order = Order.objects.using("order").get(id=attempt.order_id)
-    if order.status in ("cancelled", "failed"):
-        refund_order(order_id=order.id, reason=f"order {order.status}", now=now)
-        return
-    with unit_of_work("order") as work:
-        engine.signal(work, "CREATE_ORDER", subject=order.id, now=now)
+    catch_up(attempt=attempt, now=now)

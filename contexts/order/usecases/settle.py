@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from contexts.order.domain import Status
 from contexts.order.events import OrderCancelled, OrderConfirmed, OrderedLine, OrderPlaced
-from contexts.order.models import Order, OrderLine, locked_order
-from contexts.order.usecases.pay import OrderNotPayable
-from ecommerce.money import Money
+from contexts.order.models import Order, locked_order
+from contexts.order.usecases.pay import not_payable
 from ecommerce.unit_of_work import unit_of_work
+
+FACTS = ("code", "kind", "detail", "params")
 
 
 def await_payment(*, order_id: UUID, now: datetime) -> None:
@@ -28,11 +30,11 @@ def await_payment(*, order_id: UUID, now: datetime) -> None:
             event = OrderPlaced(order_id=order.id, number=order.number)
             work.publish(event, subject=order.id, version=order.version)
         elif order.status != Status.AWAITING_PAYMENT:
-            raise OrderNotPayable(f"the order is {order.status}", status=order.status)
+            raise not_payable(order)
 
 
-def confirm_order(*, order_id: UUID, now: datetime) -> None:
-    """Confirm a paid order and tell everybody. Idempotent.
+def confirm_order(*, order_id: UUID, lines: Sequence[OrderedLine], now: datetime) -> None:
+    """Confirm a paid order and tell everybody, with its ``lines``. Idempotent.
 
     Raises:
         OrderNotPayable: the order was cancelled in between; its money goes back.
@@ -42,21 +44,34 @@ def confirm_order(*, order_id: UUID, now: datetime) -> None:
         if order.is_paid:
             return
         if order.status not in (Status.PENDING, Status.AWAITING_PAYMENT):
-            raise OrderNotPayable(f"the order is {order.status}", status=order.status)
+            raise not_payable(order)
         order.confirm(now=now)
         order.save_change()
-        work.publish(_confirmed(order), subject=order.id, version=order.version)
+        event = OrderConfirmed(
+            order_id=order.id,
+            number=order.number,
+            customer_id=order.customer_id,
+            cart_id=order.cart_id,
+            lines=list(lines),
+            total=order.due,
+            coupon_code=(order.coupon_snapshot or {}).get("code", ""),
+            confirmed_at=now,
+        )
+        work.publish(event, subject=order.id, version=order.version)
 
 
-def reject_order(*, order_id: UUID, error: dict[str, Any], now: datetime) -> None:
-    """End an order whose saga turned back: failed, or cancelled if the buyer had been told that it stands. Idempotent."""
+def reject_order(*, order_id: UUID, error: Mapping[str, Any], now: datetime) -> None:
+    """End an order whose saga turned back: failed, or cancelled if the buyer had been told that it stands. Idempotent.
+
+    ``error`` is what the saga says of it: ``code``, ``kind``, ``detail`` and ``params``.
+    """
     with unit_of_work("order") as work:
         order = _locked(order_id)
         if order.status == Status.PENDING:
-            order.fail(failure=error, now=now)
+            order.fail(failure={fact: error[fact] for fact in FACTS}, now=now)
             order.save_change()
         elif order.status == Status.AWAITING_PAYMENT:
-            order.cancel(reason=error.get("code", ""), actor="system", now=now)
+            order.cancel(reason=_reason(error), actor="system", now=now)
             order.save_change()
             event = OrderCancelled(
                 order_id=order.id, number=order.number, reason=order.cancel_reason, was_confirmed=False
@@ -71,23 +86,6 @@ def _locked(order_id: UUID) -> Order:
     return order
 
 
-def _confirmed(order: Order) -> OrderConfirmed:
-    lines = OrderLine.objects.using("order").filter(order_id=order.id).order_by("position")
-    return OrderConfirmed(
-        order_id=order.id,
-        number=order.number,
-        customer_id=order.customer_id,
-        cart_id=order.cart_id,
-        lines=[
-            OrderedLine(
-                variant_id=line.variant_id,
-                product_id=line.product_id,
-                quantity=line.quantity,
-                unit_price=Money(line.unit_price, order.currency),
-            )
-            for line in lines
-        ],
-        total=order.due,
-        coupon_code=(order.coupon_snapshot or {}).get("code", ""),
-        confirmed_at=order.confirmed_at or order.placed_at,
-    )
+def _reason(error: Mapping[str, Any]) -> str:
+    """Return what a buyer may be told; the name of an unexpected exception is none of it."""
+    return "Não foi possível concluir o pedido." if error["code"] == "internal_error" else error["detail"]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from contexts.order.views.tokens import access_token
-from contexts.order.models import Order, PaymentAttempt, Shipment
+from contexts.order.models import OPEN, Order, OrderLine, PaymentAttempt, Shipment, TimelineEntry
 from contexts.order.usecases.price_checkout import PricedCheckout
+from contexts.order.views.tokens import access_token
 from ecommerce.money import Money
 
+ROW = ("id", "number", "status", "total", "currency", "placed_at")
 
-def order_document(order: Order) -> dict[str, Any]:
-    """Return an order with its lines and payments, which must be prefetched."""
-    lines = sorted(order.lines.all(), key=lambda line: line.position)
-    payments = sorted(order.payments.all(), key=lambda payment: payment.position)
+
+def order_document(order: Order, lines: Iterable[OrderLine], payments: Iterable[PaymentAttempt]) -> dict[str, Any]:
+    """Return an order with its lines and payments, each in order."""
     return {
-        **order_row({name: getattr(order, name) for name in ("id", "number", "status", "total", "currency", "placed_at")}),
+        **order_row({name: getattr(order, name) for name in ROW}),
         "email": order.email,
         "access_token": access_token(order.id),
         "cart_id": order.cart_id,
@@ -55,12 +56,23 @@ def order_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def payment_document(payment: PaymentAttempt) -> dict[str, Any]:
+    """Return a payment; ``expires_at`` only as long as the buyer has to do something."""
     return {
         "id": payment.id, "method": payment.method, "amount": payment.money, "instalments": payment.instalments,
         "status": payment.status, "decline_code": payment.decline_code, "client_data": payment.client_data,
-        "expires_at": payment.expires_at,
+        "expires_at": payment.expires_at if payment.status in OPEN else None,
         "card": {name: payment.instrument.get(name, "") for name in ("brand", "last4")},
     }  # fmt: skip
+
+
+def tracking_document(order: Order, shipments: Iterable[Shipment], timeline: Iterable[TimelineEntry]) -> dict[str, Any]:
+    """Return where an order is; the events of its parcels must be prefetched."""
+    return {
+        "order_id": order.id,
+        "status": order.status,
+        "shipments": [shipment_document(shipment) for shipment in shipments],
+        "timeline": [{"status": entry.to_status, "at": entry.at} for entry in timeline],
+    }
 
 
 def shipment_document(shipment: Shipment) -> dict[str, Any]:

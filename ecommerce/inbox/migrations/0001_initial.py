@@ -4,48 +4,71 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='InboxMessage',
+            name="InboxMessage",
             fields=[
-                ('pk', models.CompositePrimaryKey('consumer', 'message_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('consumer', models.CharField(max_length=120)),
-                ('message_id', models.UUIDField()),
-                ('event_type', models.CharField(max_length=100)),
-                ('outcome', models.CharField(choices=[('HANDLED', 'changed something'), ('IGNORED', 'needed no change'), ('DISCARDED', 'discarded by a person')], max_length=9)),
-                ('handled_at', models.DateTimeField(db_index=True)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "consumer", "message_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("consumer", models.CharField(max_length=120)),
+                ("message_id", models.UUIDField()),
+                ("event_type", models.CharField(max_length=100)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("HANDLED", "changed something"),
+                            ("IGNORED", "needed no change"),
+                            ("DISCARDED", "discarded by a person"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("handled_at", models.DateTimeField(db_index=True)),
             ],
             options={
-                'db_table': 'inbox_message',
+                "db_table": "inbox_message",
             },
         ),
         migrations.CreateModel(
-            name='ParkedMessage',
+            name="ParkedMessage",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('consumer', models.CharField(max_length=120)),
-                ('message_id', models.UUIDField(null=True)),
-                ('partition_key', models.CharField(max_length=60)),
-                ('event_type', models.CharField(max_length=100)),
-                ('headers', models.JSONField()),
-                ('body', models.TextField()),
-                ('reason', models.TextField()),
-                ('status', models.CharField(choices=[('RETRY', 'will be tried again'), ('PARKED', 'waits for a person')], max_length=8)),
-                ('attempts', models.SmallIntegerField(default=0)),
-                ('available_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("consumer", models.CharField(max_length=120)),
+                ("message_id", models.UUIDField(null=True)),
+                ("partition_key", models.CharField(max_length=60)),
+                ("event_type", models.CharField(max_length=100)),
+                ("headers", models.JSONField()),
+                ("body", models.TextField()),
+                ("reason", models.TextField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("RETRY", "will be tried again"), ("PARKED", "waits for a person")], max_length=8
+                    ),
+                ),
+                ("attempts", models.SmallIntegerField(default=0)),
+                ("available_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'parked message',
-                'db_table': 'inbox_parked',
-                'indexes': [models.Index(fields=['consumer', 'partition_key', 'id'], name='inbox_parked_key')],
-                'constraints': [models.UniqueConstraint(fields=('consumer', 'message_id'), name='inbox_parked_once'), models.CheckConstraint(condition=models.Q(('status__in', ['RETRY', 'PARKED'])), name='inbox_parked_status')],
+                "verbose_name": "parked message",
+                "db_table": "inbox_parked",
+                "indexes": [models.Index(fields=["consumer", "partition_key", "id"], name="inbox_parked_key")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("consumer", "message_id"), name="inbox_parked_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["RETRY", "PARKED"])), name="inbox_parked_status"
+                    ),
+                ],
             },
         ),
     ]

@@ -4,81 +4,110 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ArchivedEvent',
+            name="ArchivedEvent",
             fields=[
-                ('id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('event_id', models.UUIDField()),
-                ('aggregate_type', models.CharField(max_length=60)),
-                ('aggregate_id', models.CharField(max_length=60)),
-                ('aggregate_version', models.BigIntegerField()),
-                ('event_type', models.CharField(max_length=100)),
-                ('payload', models.JSONField()),
-                ('headers', models.JSONField()),
-                ('attempts', models.SmallIntegerField()),
-                ('origin', models.CharField(max_length=8)),
-                ('created_at', models.DateTimeField()),
-                ('published_at', models.DateTimeField()),
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("event_id", models.UUIDField()),
+                ("aggregate_type", models.CharField(max_length=60)),
+                ("aggregate_id", models.CharField(max_length=60)),
+                ("aggregate_version", models.BigIntegerField()),
+                ("event_type", models.CharField(max_length=100)),
+                ("payload", models.JSONField()),
+                ("headers", models.JSONField()),
+                ("attempts", models.SmallIntegerField()),
+                ("origin", models.CharField(max_length=8)),
+                ("created_at", models.DateTimeField()),
+                ("published_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'published event',
-                'db_table': 'outbox_archive',
-                'managed': False,
+                "verbose_name": "published event",
+                "db_table": "outbox_archive",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='OutboxPartition',
+            name="OutboxPartition",
             fields=[
-                ('partition_no', models.SmallIntegerField(primary_key=True, serialize=False)),
-                ('owner', models.UUIDField(null=True)),
-                ('epoch', models.BigIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(null=True)),
+                ("partition_no", models.SmallIntegerField(primary_key=True, serialize=False)),
+                ("owner", models.UUIDField(null=True)),
+                ("epoch", models.BigIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
             ],
             options={
-                'db_table': 'outbox_partition',
+                "db_table": "outbox_partition",
             },
         ),
         migrations.CreateModel(
-            name='OutboxRelay',
+            name="OutboxRelay",
             fields=[
-                ('owner', models.UUIDField(primary_key=True, serialize=False)),
-                ('seen_at', models.DateTimeField()),
+                ("owner", models.UUIDField(primary_key=True, serialize=False)),
+                ("seen_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'outbox_relay',
+                "db_table": "outbox_relay",
             },
         ),
         migrations.CreateModel(
-            name='OutboxEvent',
+            name="OutboxEvent",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('event_id', models.UUIDField(unique=True)),
-                ('aggregate_type', models.CharField(max_length=60)),
-                ('aggregate_id', models.CharField(max_length=60)),
-                ('aggregate_version', models.BigIntegerField()),
-                ('partition_no', models.SmallIntegerField()),
-                ('event_type', models.CharField(max_length=100)),
-                ('payload', models.JSONField()),
-                ('headers', models.JSONField()),
-                ('status', models.CharField(choices=[('PENDING', 'pending'), ('BLOCKED', 'waits for another attempt'), ('PARKED', 'waits for a person')], default='PENDING', max_length=8)),
-                ('attempts', models.SmallIntegerField(default=0)),
-                ('available_at', models.DateTimeField(blank=True, null=True)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('origin', models.CharField(default='app', max_length=8)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("event_id", models.UUIDField(unique=True)),
+                ("aggregate_type", models.CharField(max_length=60)),
+                ("aggregate_id", models.CharField(max_length=60)),
+                ("aggregate_version", models.BigIntegerField()),
+                ("partition_no", models.SmallIntegerField()),
+                ("event_type", models.CharField(max_length=100)),
+                ("payload", models.JSONField()),
+                ("headers", models.JSONField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("PENDING", "pending"),
+                            ("BLOCKED", "waits for another attempt"),
+                            ("PARKED", "waits for a person"),
+                        ],
+                        default="PENDING",
+                        max_length=8,
+                    ),
+                ),
+                ("attempts", models.SmallIntegerField(default=0)),
+                ("available_at", models.DateTimeField(blank=True, null=True)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("origin", models.CharField(default="app", max_length=8)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'outbox event',
-                'db_table': 'outbox_event',
-                'indexes': [models.Index(condition=models.Q(('status', 'PENDING')), fields=['partition_no', 'id'], name='outbox_event_pending'), models.Index(condition=models.Q(('status', 'PENDING'), _negated=True), fields=['aggregate_type', 'aggregate_id', 'id'], name='outbox_event_held')],
-                'constraints': [models.UniqueConstraint(fields=('aggregate_type', 'aggregate_id', 'aggregate_version'), name='outbox_event_one_per_version'), models.CheckConstraint(condition=models.Q(('status__in', ['PENDING', 'BLOCKED', 'PARKED'])), name='outbox_event_known_status')],
+                "verbose_name": "outbox event",
+                "db_table": "outbox_event",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "PENDING")),
+                        fields=["partition_no", "id"],
+                        name="outbox_event_pending",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "PENDING"), _negated=True),
+                        fields=["aggregate_type", "aggregate_id", "id"],
+                        name="outbox_event_held",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("aggregate_type", "aggregate_id", "aggregate_version"),
+                        name="outbox_event_one_per_version",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["PENDING", "BLOCKED", "PARKED"])),
+                        name="outbox_event_known_status",
+                    ),
+                ],
             },
         ),
     ]

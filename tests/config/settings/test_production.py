@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import subprocess
-import sys
-
 import pytest
 from django.conf import settings
 
-COMPLETE = {
-    "SECRET_KEY": secrets.token_urlsafe(50),
-    "ALLOWED_HOSTS": "shop.example",
-    "BROKER_URL": "amqp://shop:pw@rabbit.example/shop",
-    "CACHE_URL": "redis://cache.example:6379/0",
-    "DATABASE_URL": "postgresql://admin:pw@db.example/shop",
-}
+from ecommerce.http.keys import public_pem
+from tests.production_check import COMPLETE, DEPLOY, IMPORT, complaint_without, start
 
 
-def start(environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "VIRTUAL_ENV") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, *command],
-        env={**inherited, **environment, "DJANGO_SETTINGS_MODULE": "config.settings.production"},
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-    )
+def without(*variables: str) -> dict[str, str]:
+    return {name: value for name, value in COMPLETE.items() if name not in variables}
 
 
-@pytest.mark.parametrize("variable", sorted(COMPLETE))
+@pytest.mark.parametrize("variable", COMPLETE)
 def test_a_missing_variable_is_named(variable: str) -> None:
-    incomplete = {name: value for name, value in COMPLETE.items() if name != variable}
+    name, _, reason = complaint_without(variable).partition(" is not set: ")
 
-    done = start(incomplete, "-c", "import config.settings.production")
-
-    assert done.returncode != 0
-    assert f"ImproperlyConfigured: {variable} is not set" in done.stderr.replace(
-        "IDENTITY_DATABASE_URL", "DATABASE_URL"
-    )
+    assert name in (variable, f"IDENTITY_{variable}")
+    assert reason
 
 
 def test_a_url_for_each_context_replaces_the_administrators() -> None:
@@ -47,15 +26,22 @@ def test_a_url_for_each_context_replaces_the_administrators() -> None:
         f"{context.name.upper()}_DATABASE_URL": f"postgresql://u_{context.name}:pw@db.example/{context.name}"
         for context in settings.TOPOLOGY.contexts
     }
-    without = {name: value for name, value in COMPLETE.items() if name != "DATABASE_URL"}
     show = "from config.settings.production import DATABASES; print(DATABASES['cart']['USER'])"
 
-    assert start({**without, **urls}, "-c", show).stdout.strip() == "u_cart"
+    assert start({**without("DATABASE_URL"), **urls}, "-c", show).stdout.strip() == "u_cart"
     del urls["CART_DATABASE_URL"]
-    assert "CART_DATABASE_URL is not set" in start({**without, **urls}, "-c", show).stderr
+    assert "CART_DATABASE_URL is not set" in start({**without("DATABASE_URL"), **urls}, "-c", show).stderr
+
+
+def test_a_service_that_signs_no_tokens_needs_the_public_key_only() -> None:
+    alone = {**without("JWT_PRIVATE_KEY", "EMAIL_URL"), "CONTEXTS": "cart"}
+    key = public_pem(COMPLETE["JWT_PRIVATE_KEY"])
+
+    assert "JWT_PUBLIC_KEYS is not set" in start(alone, *IMPORT).stderr
+    assert start({**alone, "JWT_PUBLIC_KEYS": key}, *IMPORT).returncode == 0
 
 
 def test_the_deployment_check_has_nothing_to_say() -> None:
-    done = start(COMPLETE, "manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    done = start(COMPLETE, *DEPLOY)
 
     assert done.returncode == 0, done.stderr

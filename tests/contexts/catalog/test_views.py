@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from uuid import UUID
 
 import orjson
 import pytest
@@ -33,6 +34,8 @@ from tests.contexts.catalog.factories import (
 
 pytestmark = pytest.mark.django_db(databases=["catalog"])
 BRL_15 = {"amount": "15.00", "currency": "BRL"}
+UNKNOWN = UUID("0199c7a1-4be0-7d5c-9a52-000000000000")
+"""An id that nothing has."""
 
 
 def names(response):
@@ -214,7 +217,7 @@ def test_a_product_is_found_by_slug_or_id_with_fresh_stock_in_one_statement(api,
         assert body["stock"] == {str(variant.pk): 3}
 
 
-@pytest.mark.parametrize("named", ["nenhum", new_id(), f"urn:uuid:{new_id()}", "nul%00o"])
+@pytest.mark.parametrize("named", ["nenhum", UNKNOWN, f"urn:uuid:{UNKNOWN}", "nul%00o"])
 def test_an_unknown_product_is_not_found(api, named):
     assert problem(api.get(f"/api/v1/products/{named}"), 404)["code"] == "product_not_found"
 
@@ -324,7 +327,7 @@ def test_an_alert_is_for_what_is_sold_out(as_customer):
     assert not StockAlert.objects.exists()
 
 
-@pytest.mark.parametrize(("method", "path"), [("get", "me/favourites"), ("put", f"variants/{new_id()}/stock-alert")])
+@pytest.mark.parametrize(("method", "path"), [("get", "me/favourites"), ("put", f"variants/{UNKNOWN}/stock-alert")])
 def test_guests_keep_nothing(api, method, path):
     assert problem(getattr(api, method)(f"/api/v1/{path}"), 401)
 
@@ -332,19 +335,19 @@ def test_guests_keep_nothing(api, method, path):
 # --- staff -----------------------------------------------------------------------------------------------------------
 STAFF_ONLY = [
     ("post", "products", "catalog.add_product"),
-    ("patch", f"products/{new_id()}", "catalog.change_product"),
-    ("delete", f"products/{new_id()}", "catalog.delete_product"),
-    ("post", f"products/{new_id()}/variants", "catalog.change_product"),
-    ("patch", f"variants/{new_id()}", "catalog.change_product"),
-    ("delete", f"variants/{new_id()}", "catalog.change_product"),
-    ("put", f"variants/{new_id()}/price", "catalog.change_product"),
+    ("patch", f"products/{UNKNOWN}", "catalog.change_product"),
+    ("delete", f"products/{UNKNOWN}", "catalog.delete_product"),
+    ("post", f"products/{UNKNOWN}/variants", "catalog.change_product"),
+    ("patch", f"variants/{UNKNOWN}", "catalog.change_product"),
+    ("delete", f"variants/{UNKNOWN}", "catalog.change_product"),
+    ("put", f"variants/{UNKNOWN}/price", "catalog.change_product"),
     ("post", "price-changes", "catalog.change_product"),
     ("post", "stock-movements", "catalog.change_stock"),
     ("post", "catalog-imports", "catalog.add_product"),
     ("get", "catalog-exports", "catalog.view_product"),
     ("get", "reviews", "catalog.view_review"),
-    ("post", f"reviews/{new_id()}/approve", "catalog.change_review"),
-    ("post", f"reviews/{new_id()}/reject", "catalog.change_review"),
+    ("post", f"reviews/{UNKNOWN}/approve", "catalog.change_review"),
+    ("post", f"reviews/{UNKNOWN}/reject", "catalog.change_review"),
 ]
 
 

@@ -24,7 +24,9 @@ from rich.console import Console
 
 from tests.e2e.replay import books, files, mailbox, report
 from tests.e2e.replay.audit import Audit, Evidence, audit
+from tests.e2e.replay.books import Books
 from tests.e2e.replay.client import Bank, Refused, Shop, Staff
+from tests.e2e.replay.mailbox import Mailbox
 from tests.e2e.replay.progress import Display
 from tests.e2e.replay.run import Replay, TooLate
 from tests.e2e.stack import Stack, StackFailed, running
@@ -36,22 +38,32 @@ from ecommerce.inbox.registry import handlers
 print(json.dumps({handler.name: handler.event.type for handler in handlers()}))
 """
 FAILURES = (
-    files.UnreadableFiles, StackFailed, TooLate, Refused, httpx.HTTPError, psycopg.Error, TimeoutError,
-)  # fmt: skip
+    files.UnreadableFiles,
+    StackFailed,
+    TooLate,
+    Refused,
+    httpx.HTTPError,
+    psycopg.Error,
+    TimeoutError,
+)
 
 
 def main() -> int:
     """Run it and return the exit code."""
     options = _options()
-    display = Display(Console(stderr=True))
+    console = Console(stderr=True)
+    display = Display(console)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        audited = _replay(options, display)
+        known = files.read(options.data)
+        orders = files.choose(known.orders, options.orders)
+        with display.running(), _installation(display) as (stack, mail):
+            audited = _replay(known, orders, stack, mail, display, buyers=options.buyers)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        console.print("stopped")
         return 130
     except FAILURES as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        console.print(f"{type(error).__name__}: {error}", markup=False, highlight=False)
         return 2
     report.show(audited, display.seconds, Console())
     return 0 if audited.passed else 1
@@ -65,53 +77,84 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _replay(options: argparse.Namespace, display: Display) -> Audit:
-    known = files.read(options.data)
-    orders = files.choose(known.orders, options.orders)
+@contextmanager
+def _installation(display: Display) -> Iterator[tuple[Stack, Mailbox]]:
+    """Start a fresh installation that sends its mail to a mailbox of ours, and stop it all afterwards."""
     with ExitStack() as used:
-        used.enter_context(display.running())
         database_url = used.enter_context(_database_of_its_own())
         mail = used.enter_context(mailbox.running())
         with display.phase("starting"):
             stack = used.enter_context(running(EMAIL_URL=mail.url, DATABASE_URL=database_url))
-            ledgers = used.enter_context(books.opened(stack.environment, stack.var_dir))
-        shop, bank = Shop(stack.url, connections=options.buyers), Bank(stack.psp_url, stack.psp_api_key)
+        yield stack, mail
+
+
+def _replay(
+    known: files.Files, orders: list[files.Order], stack: Stack, mail: Mailbox, display: Display, *, buyers: int
+) -> Audit:
+    with ExitStack() as used:
+        ledgers = used.enter_context(books.opened(stack.environment, stack.var_dir))
+        shop, bank = Shop(stack.url, connections=buyers), Bank(stack.psp_url, stack.psp_api_key)
         used.callback(shop.close)
         used.callback(bank.close)
-        replay = Replay(known, orders, shop, bank, display, buyers=options.buyers)
-        staff = Staff(shop, shop.log_in(STAFF, _demo_password(stack)))
-        replay.stock_the_shop(staff, every_product=options.orders is None)
-        replay.open_accounts()
-        replay.buy(staff)
-        replay.await_payments(staff)
-        replay.fulfil(staff)
-        replay.review()
-        subscriptions = json.loads(stack.manage("shell", "--command", SUBSCRIPTIONS).splitlines()[-1])
-        replay.settle(ledgers, subscriptions, mail)
-        with display.phase("audit"):
-            return audit(
-                Evidence(
-                    orders=orders,
-                    outcome=replay.outcome,
-                    books=ledgers,
-                    subscriptions=subscriptions,
-                    bank=bank.books(),
-                    received=mail.received(),
-                    metrics=shop.ask("GET", "/metrics").text,
-                    carts_differ=_carts_differing(stack),
-                )
-            )
+        replay = Replay(known, orders, shop, bank, display, buyers=buyers)
+        try:
+            subscriptions = _act(replay, shop, stack, ledgers, mail, every_product=len(orders) == len(known.orders))
+            with display.phase("audit"):
+                audited = audit(_evidence(replay, subscriptions, shop, bank, stack, ledgers, mail))
+        except FAILURES:
+            report.show_troubles(stack.log, ledgers, Console(stderr=True))
+            raise
+        if not audited.passed:
+            report.show_troubles(stack.log, ledgers, Console(stderr=True))
+        return audited
 
 
-def _demo_password(stack: Stack) -> str:
-    """Make the accounts of the staff with a password of this run."""
+def _act(
+    replay: Replay, shop: Shop, stack: Stack, ledgers: Books, mail: Mailbox, *, every_product: bool
+) -> books.Subscriptions:
+    """Go through all phases; return which handler listens to which event."""
+    subscriptions: dict[str, str] = json.loads(stack.manage("shell", "--command", SUBSCRIPTIONS).splitlines()[-1])
+    staff = Staff(shop, shop.log_in(STAFF, _staff_password(stack)))
+    replay.stock_the_shop(staff, every_product=every_product)
+    replay.open_accounts()
+    replay.buy(staff)
+    replay.await_payments(staff)
+    replay.fulfil(staff)
+    replay.review()
+    replay.settle(ledgers, subscriptions, mail)
+    return subscriptions
+
+
+def _evidence(
+    replay: Replay,
+    subscriptions: books.Subscriptions,
+    shop: Shop,
+    bank: Bank,
+    stack: Stack,
+    ledgers: Books,
+    mail: Mailbox,
+) -> Evidence:
+    return Evidence(
+        orders=replay.orders,
+        outcome=replay.outcome,
+        books=ledgers,
+        subscriptions=subscriptions,
+        bank=bank.books(),
+        received=mail.received(),
+        metrics=shop.ask("GET", "/metrics").text,
+        carts_differ=_carts_differing(stack),
+    )
+
+
+def _staff_password(stack: Stack) -> str:
+    """Make the accounts of the staff with a password of this run, and return it."""
     password = secrets.token_urlsafe(16)
     stack.manage("load_demo_users", "--password", password)
     return password
 
 
 def _carts_differing(stack: Stack) -> int:
-    """Return how many carts are not what their events say."""
+    """Return 0 when every cart is what its events say."""
     try:
         stack.manage("rebuild_carts", "--verify")
     except StackFailed as error:

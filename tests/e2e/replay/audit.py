@@ -19,6 +19,10 @@ from tests.e2e.replay.run import Outcome
 
 Number = int | Decimal
 DUPLICATES = re.compile(r'^inbox_messages_handled_total\{[^}]*outcome="duplicate"[^}]*\} ([0-9.e+]+)$', re.MULTILINE)
+REQUESTS = re.compile(
+    r'^http_request_duration_seconds_(count|sum)\{method="(\w+)",route="([^"]+)",status="\d+"\} ([0-9.e+-]+)$',
+    re.MULTILINE,
+)
 ENDED = ("COMPLETED", "COMPENSATED")
 
 
@@ -72,7 +76,7 @@ class Evidence:
 
 def audit(evidence: Evidence) -> Audit:
     """Compare the files, the shop's databases, the sandbox's books and the mail server."""
-    parts = (_orders, _money, _stock, _events, _mail)
+    parts = (_orders, _money, _stock, _events, _mail, _requests)
     audited = [part(evidence) for part in parts]
     checks = [check for part in audited for check in part.checks]
     facts = {name: fact for part in audited for name, fact in part.facts.items()}
@@ -181,6 +185,7 @@ def _events(evidence: Evidence) -> Audit:
     books = evidence.books
     published, handled = books.published(), books.handled()
     sagas = [row for context in CONTEXTS for row in books.rows(context, queries.SAGAS)]
+    failed = [row for context in CONTEXTS for row in books.rows(context, queries.FAILED_STEPS)]
     duplicates = sum(int(float(number)) for number in DUPLICATES.findall(evidence.metrics))
     moving = books.unsettled(evidence.subscriptions)
     checks = [
@@ -195,6 +200,7 @@ def _events(evidence: Evidence) -> Audit:
         "handled": handled,
         "duplicates": duplicates,
         "sagas": {f"{name} {status}": count for name, status, count in sagas},
+        "saga_steps_failed": {" ".join(names): count for *names, count in failed},
     }
     return Audit(checks, facts)
 
@@ -212,3 +218,17 @@ def _mail(evidence: Evidence) -> Audit:
         Check("mails about accounts", len(evidence.outcome.customers), received.others),
     ]
     return Audit(checks, {"mails": {**statuses, "received": arrived.total(), "about_accounts": received.others}})
+
+
+def _requests(evidence: Evidence) -> Audit:
+    """Nothing to check: how often each endpoint was asked, and the seconds it took in all, the longest first."""
+    counts: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
+    for what, method, route, number in REQUESTS.findall(evidence.metrics):
+        name = f"{method} {route}"
+        if what == "count":
+            counts[name] += int(float(number))
+        else:
+            seconds[name] = seconds.get(name, 0) + float(number)
+    longest = sorted(seconds, key=lambda name: -seconds[name])
+    return Audit([], {"requests": {name: [counts[name], round(seconds[name], 1)] for name in longest}})

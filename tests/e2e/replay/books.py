@@ -36,6 +36,20 @@ SAGAS = "SELECT saga_type, status, count(*) FROM {schema}.saga_instance GROUP BY
 RUNNING_SAGAS = """
     SELECT count(*) FROM {schema}.saga_instance WHERE status IN ('RUNNING', 'WAITING', 'COMPENSATING')
 """
+FAILED_STEPS = """
+    SELECT i.saga_type, s.name, s.direction, s.status, left(s.error, 120), count(*) FROM {schema}.saga_step s
+    JOIN {schema}.saga_instance i ON i.id = s.saga_id
+    WHERE s.status IN ('FAILED', 'UNKNOWN', 'PARKED') GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC
+"""
+STUCK_SAGAS = """
+    SELECT i.saga_type, i.subject::text, i.status, s.name, s.direction, i.attempt, i.due_at::text, s.status, s.error
+    FROM {schema}.saga_instance i
+    JOIN LATERAL (SELECT * FROM {schema}.saga_step WHERE saga_id = i.id ORDER BY id DESC LIMIT 1) s ON true
+    WHERE i.status NOT IN ('COMPLETED', 'COMPENSATED') ORDER BY i.created_at LIMIT 20
+"""
+PARKED_REASONS = """
+    SELECT consumer, event_type, status, attempts, reason FROM {schema}.inbox_parked ORDER BY id LIMIT 20
+"""
 QUEUES = "SELECT queue_name FROM pgmq.meta WHERE queue_name = ANY(%s)"
 
 ORDERS = "SELECT id, status, total, placed_at FROM {schema}.orders WHERE status <> 'failed'"
@@ -133,6 +147,13 @@ class Books:
             "messages": self.number("notification", OPEN_MESSAGES),
         }
         return {name: count for name, count in counts.items() if count}
+
+    def troubles(self) -> list[str]:
+        """Return a line for each saga that has not ended and each event that a handler could not take, 20 at most."""
+        found = [
+            row for context in CONTEXTS for query in (STUCK_SAGAS, PARKED_REASONS) for row in self.rows(context, query)
+        ]
+        return [" · ".join(map(str, row)) for row in found]
 
     def ledger(self, kind: str) -> dict[str, Decimal]:
         """Return what was captured, or refunded, by payment method."""

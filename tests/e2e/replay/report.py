@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.e2e.replay.audit import Audit
+from tests.e2e.replay.books import Books
 
 REFUSALS_SHOWN = 20
+LOG_LINES = 60
 
 
 def show(audit: Audit, seconds: Mapping[str, float], console: Console) -> None:
@@ -27,6 +30,12 @@ def show(audit: Audit, seconds: Mapping[str, float], console: Console) -> None:
     taken = ", ".join(f"{name} {duration} s" for name, duration in seconds.items())
     console.print(f"{taken}; in all {sum(seconds.values()):.1f} s", highlight=False, soft_wrap=True)
     print(json.dumps(document(audit, seconds)), flush=True)
+
+
+def show_troubles(log: Path, books: Books, console: Console) -> None:
+    """Print what helps to find out why a run went wrong: the end of the installation's log, and what is stuck."""
+    lines = [*log.read_text(errors="replace").splitlines()[-LOG_LINES:], *books.troubles()]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def document(audit: Audit, seconds: Mapping[str, float]) -> dict[str, Any]:

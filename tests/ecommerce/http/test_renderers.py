@@ -33,7 +33,7 @@ class Row:
         ((n for n in (1, 2)), [1, 2]),
         ({"k": 1}.keys(), ["k"]),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_values_travel_as_agreed(value: object, expected: object) -> None:
     assert json.loads(to_json(value)) == expected

@@ -87,3 +87,7 @@ def test_a_page_and_money_are_described_once(schema: dict[str, Any]) -> None:
     assert set(schemas["ProductPage"]["properties"]) == {"results", "next"}
     assert schemas["Money"]["properties"]["amount"]["type"] == "string"
     assert schemas["Product"]["properties"]["price"] == {"$ref": "#/components/schemas/Money"}
+
+
+def test_two_lists_of_the_same_things_share_a_page() -> None:
+    assert page(ProductSchema) is page(ProductSchema)

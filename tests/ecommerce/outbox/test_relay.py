@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 
 from contexts.order.events import OrderPlaced
-from ecommerce.messaging.broker import Broker, Publisher, Published
+from ecommerce.messaging.broker import Broker, Published, Publisher
 from ecommerce.messaging.envelope import Envelope, Message
 from ecommerce.messaging.pgmq import PgmqBroker
 from ecommerce.outbox.models import PARTITIONS, ArchivedEvent, OutboxEvent, OutboxPartition
@@ -48,7 +48,7 @@ class RefusingPublisher(Publisher):
     def publish(self, messages: Sequence[Message], *, timeout: float) -> Published:
         self.windows.append(list(messages))
         ids = {message.envelope.id for message in messages}
-        return Published(frozenset(ids - self.refused), {event: "full" for event in ids & self.refused})
+        return Published(frozenset(ids - self.refused), dict.fromkeys(ids & self.refused, "full"))
 
     def close(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Toy sagas on the real tables of order: a world in which steps leave traces, and in which one can die at any moment."""
+"""Toy sagas on the real tables of order: a world in which steps leave traces, and one can die at any moment."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db.models import Min
 
 from ecommerce import clock
 from ecommerce.ids import new_id
 from ecommerce.saga import definition, engine
 from ecommerce.saga.definition import Saga, SagaState, Step, Wait
 from ecommerce.saga.models import SagaInstance, SagaStep
-from ecommerce.unit_of_work import unit_of_work
+from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
 
 class Killed(BaseException):
@@ -105,10 +106,19 @@ def begin(*, subject: UUID | None = None, data: dict[str, Any] | None = None, ty
         return engine.start(work, type, subject=subject or new_id(), data=data or {}, now=clock.now())
 
 
-def resume(*, hours: float = 1.0) -> engine.Run | None:
-    """Be a worker that comes by so much later: run one saga that is due by then, if there is one."""
-    claimed = engine.claim_due("order", now=clock.now() + timedelta(hours=hours))
-    return engine.run(claimed[0]) if claimed else None
+def take_over() -> engine.Run | None:
+    """Be a worker that comes by as soon as a saga is due, and take it; None if none ever will be."""
+    due = SagaInstance.objects.using("order").aggregate(at=Min("due_at"))["at"]
+    return engine.claim_due("order", now=due)[0] if due else None
+
+
+def resume(*, hours: float | None = None) -> engine.Run | None:
+    """Be a worker that comes by as soon as a saga is due, or so many hours from now, and runs one if there is one."""
+    if hours is None:
+        claimed = take_over()
+    else:
+        claimed = next(iter(engine.claim_due("order", now=clock.now() + timedelta(hours=hours))), None)
+    return engine.run(claimed) if claimed else None
 
 
 def resume_until_it_rests(*, most: int = 100) -> None:
@@ -116,6 +126,21 @@ def resume_until_it_rests(*, most: int = 100) -> None:
         if resume() is None:
             return
     raise AssertionError(f"still something to do after {most} runs")
+
+
+class RolledBack(Exception):
+    pass
+
+
+@contextmanager
+def rolled_back() -> Iterator[UnitOfWork]:
+    """A unit of work that does not commit."""
+    try:
+        with unit_of_work("order") as work:
+            yield work
+            raise RolledBack
+    except RolledBack:
+        return
 
 
 @contextmanager

@@ -123,7 +123,7 @@ def _write(work: UnitOfWork, drafts: list[DraftProduct], report: ImportReport, *
             execute(statement, {"rows": orjson.dumps(values, default=str).decode(), "now": now})
     if plan.stock:
         move_stock(plan.stock, reason="importação", actor_id=actor_id, now=now)
-    apply_prices(work, plan.prices, actor_id=actor_id, now=now)
+    apply_prices(work, prices=plan.prices, actor_id=actor_id, now=now)
     refresh_products([plan.products[draft.handle] for draft in plan.drafts])
     report.products += len(plan.drafts)
     report.variants += len(plan.new) + len(plan.changed)

@@ -1,0 +1,71 @@
+"""Workers: every context's sagas are brought on, and two workers never hold the same one."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import OperationalError, connections
+
+from ecommerce import clock
+from ecommerce.ids import new_id
+from ecommerce.saga import engine, tasks
+from ecommerce.saga.models import SagaInstance
+from ecommerce.saga.tasks import resume_sagas
+from ecommerce.topology import local_aliases
+from ecommerce.unit_of_work import unit_of_work
+from tests.ecommerce.saga.conftest import begin, stored
+
+EVERYWHERE = list(local_aliases())
+
+
+@pytest.mark.django_db(databases=EVERYWHERE)
+def test_the_task_runs_what_is_due_in_every_context(world, registered):
+    registered(world.step("a"))
+    for context in ("order", "catalog"):
+        with unit_of_work(context) as work:
+            engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now() - engine.LEASE)
+    assert resume_sagas() == 2
+    for context in ("order", "catalog"):
+        assert SagaInstance.objects.using(context).get().status == "COMPLETED"
+    assert resume_sagas() == 0
+
+
+@pytest.mark.django_db(databases=EVERYWHERE)
+def test_a_context_whose_database_is_away_does_not_stop_the_others(world, registered, monkeypatch):
+    registered(world.step("a"))
+    run = begin()
+    SagaInstance.objects.using("order").update(due_at=clock.now())
+    claim_due = engine.claim_due
+
+    def without_catalog(context, *, now):
+        if context == "catalog":
+            raise OperationalError("the server is gone")
+        return claim_due(context, now=now)
+
+    monkeypatch.setattr(tasks, "claim_due", without_catalog)
+    assert resume_sagas() == 1
+    assert stored(run.id).status == "COMPLETED"
+
+
+@pytest.mark.django_db(transaction=True, databases=["order"])
+def test_parallel_workers_run_every_saga_once(world, registered):
+    registered(world.step("a"))
+    count, workers = 40, 8
+    for _ in range(count):
+        begin()
+    later, start, ran = clock.now() + engine.LEASE, threading.Barrier(workers), []
+
+    def work() -> None:
+        start.wait(timeout=30)
+        try:
+            while claimed := engine.claim_due("order", now=later, limit=3):
+                ran.extend(engine.run(run).id for run in claimed)
+        finally:
+            connections["order"].close()
+
+    with ThreadPoolExecutor(workers) as pool:
+        for future in [pool.submit(work) for _ in range(workers)]:
+            future.result()
+    assert len(ran) == len(set(ran)) == count
+    assert world.calls == ["a.do"] * count
+    assert set(SagaInstance.objects.using("order").values_list("status", flat=True)) == {"COMPLETED"}
