@@ -143,10 +143,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 class Session(AbstractBaseSession):
     """A login on one device: the refresh tokens of an app, or a browser in the back office.
 
-    ``id`` is the public name; ``session_key`` is a secret. Deleting the row ends the session and its token family.
+    ``id`` is the public name, and the primary key, since that is what admin pages and logs show. ``session_key`` is a
+    secret: whoever knows it is logged in. Deleting the row ends the session and its token family.
     """
 
-    id = models.UUIDField(default=new_id, unique=True, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
     ip = models.GenericIPAddressField("IP", null=True)
     user_agent = models.CharField("navegador", max_length=200, blank=True)

@@ -142,7 +142,7 @@ def run(saga_run: Run) -> Run:
                 _backward(saga_run)
     except LeaseLost:
         log.warning("saga_lease_lost", saga=saga_run.saga.type, saga_id=str(saga_run.id))
-        saga_run.suspended = True
+        saga_run.suspended, saga_run.error, saga_run.failure = True, None, None
     return saga_run
 
 

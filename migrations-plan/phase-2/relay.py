@@ -1,6 +1,7 @@
 """Drain the outbox of one schema of a legacy database into the broker of this installation, until Ctrl-C.
 
-    CATALOG_DATABASE_URL=postgresql://catalog_service:…@legacy-host/legacy_shop python migrations-plan/phase-2/relay.py catalog
+    export CATALOG_DATABASE_URL=postgresql://catalog_service:…@legacy-host/legacy_shop
+    python migrations-plan/phase-2/relay.py catalog
 
 Any number may run. Everything else is configured as for a worker (``BROKER_URL``, ``DJANGO_SETTINGS_MODULE`` …). With
 ``--once`` it drains what is there and ends. It handles no events and runs no tasks: that is the workers' part.

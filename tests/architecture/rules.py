@@ -17,6 +17,7 @@ SIGNALS = ("django.dispatch", "django.db.models.signals", "django.core.signals",
 CLOCKS = ("clock.now", "datetime.now", "datetime.utcnow", "timezone.now", "date.today", "time.time")
 TIMELESS = ("domain", "models", "queries", "usecases")
 """Layers that are told the time."""
+UNREPEATABLE = ("new_id", "uuid1", "uuid4", "uuid7", "now", "today", "random", "token_hex", "token_urlsafe")
 TRANSACTIONS = ("atomic", "on_commit", "set_autocommit", "savepoint")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -219,6 +220,20 @@ def nothing_is_left_for_later(module: Module) -> Iterator[Finding]:
                     yield token.start[0], mark
 
 
+def cases_have_the_same_names_everywhere(module: Module) -> Iterator[Finding]:
+    """Processes that share a run must collect the same tests, and a text in a case becomes part of a test's name."""
+    decorators = [decorator for function in module.functions for decorator in function.decorator_list]
+    tables = [
+        statement.value
+        for statement in module.tree.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.List | ast.Tuple)
+    ]
+    for text in [text for place in [*decorators, *tables] for text in _texts(place)]:
+        for call in ast.walk(text):
+            if isinstance(call, ast.Call) and _name(call.func).rpartition(".")[2] in UNREPEATABLE:
+                yield call.lineno, f"{ast.unparse(call)} in the name of a test"
+
+
 RULES: tuple[Rule, ...] = (
     transactions_name_their_database,
     nothing_uses_the_default_connection,
@@ -249,6 +264,15 @@ def _name(node: ast.AST) -> str:
 
 def _text(node: ast.AST) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _texts(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the texts that are put together in a case; a dictionary in it does not name it."""
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Call) and _name(node.func) == "str"):
+        yield node
+    elif not isinstance(node, ast.Dict):
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
 
 
 def _aliases(node: ast.AST) -> Iterator[ast.expr]:

@@ -47,6 +47,16 @@ def test_the_code_keeps_the_rule(rule: Rule, modules: list[Module]) -> None:
     assert findings == []
 
 
+def test_the_tests_have_the_same_names_everywhere() -> None:
+    findings = [
+        f"{path.relative_to(settings.BASE_DIR)}:{line}: {what}"
+        for path in sorted((settings.BASE_DIR / "tests").rglob("*.py"))
+        for line, what in rules.cases_have_the_same_names_everywhere(Module(PurePosixPath(path), path.read_text()))
+    ]
+
+    assert findings == []
+
+
 @pytest.mark.parametrize(("rule", "path"), EXCEPTIONS, ids=lambda value: getattr(value, "__name__", value))
 def test_an_exception_is_still_needed(rule: Rule, path: str) -> None:
     module = Module(PurePosixPath(path), (settings.BASE_DIR / path).read_text())
@@ -57,6 +67,7 @@ def test_an_exception_is_still_needed(rule: Rule, path: str) -> None:
 ORDER = "contexts/order/usecases/pay.py"
 PLATFORM = "ecommerce/outbox/relay.py"
 VIEW = "contexts/cart/views.py"
+TEST = "tests/contexts/cart/test_views.py"
 MODELS = "contexts/cart/models.py"
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * 60
 META = "class Meta:\n    app_label = 'cart'\n"
@@ -97,6 +108,8 @@ NOTICED: list[tuple[Rule, str, str]] = [
     (rules.nothing_is_printed, VIEW, "print('here')"),
     (rules.nothing_is_left_for_later, VIEW, "x = 1  # TODO: more"),
     (rules.nothing_is_left_for_later, VIEW, "# FIXME\n"),
+    (rules.cases_have_the_same_names_everywhere, TEST, "@parametrize('id', [str(new_id())])\ndef test(id): pass"),
+    (rules.cases_have_the_same_names_everywhere, TEST, "CASES = [('get', f'carts/{uuid4()}')]"),
 ]
 
 
@@ -121,6 +134,8 @@ def test_the_rule_notices(rule: Rule, path: str, text: str) -> None:
         (rules.contexts_do_not_call_themselves, VIEW, "from contexts.catalog.interface import C\nx = connect(C)"),
         (rules.nothing_is_printed, "config/management/commands/run.py", "print('here')"),
         (rules.nothing_is_left_for_later, VIEW, "x = 'TODO O BRASIL'"),
+        (rules.cases_have_the_same_names_everywhere, TEST, "def test(): assert find(f'{new_id()}') is None"),
+        (rules.cases_have_the_same_names_everywhere, TEST, "CASES = [{'id': str(uuid4())}]"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -129,7 +144,7 @@ def test_the_rule_lets_pass(rule: Rule, path: str, text: str) -> None:
 
 
 def test_every_rule_has_something_to_notice() -> None:
-    assert {rule for rule, _, _ in NOTICED} == set(RULES)
+    assert {rule for rule, _, _ in NOTICED} == {*RULES, rules.cases_have_the_same_names_everywhere}
 
 
 def test_the_names_of_the_contexts_are_all() -> None:

@@ -57,7 +57,8 @@ def running(
 ) -> Iterator[Stack]:
     """Start an installation, wait until it is ready, and stop and remove it afterwards.
 
-    With ``folder`` it works on the data there, and leaves them. ``environment`` is added to that of its processes (``EMAIL_URL``, ``BROKER_URL``, …). Rate limits are off.
+    With ``folder`` it works on the data there, and leaves them. ``environment`` is added to that of its processes
+    (``EMAIL_URL``, ``BROKER_URL``, …). Rate limits are off.
 
     Raises:
         StackFailed

@@ -194,13 +194,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Session",
             fields=[
-                (
-                    "session_key",
-                    models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name="session key"),
-                ),
                 ("session_data", models.TextField(verbose_name="session data")),
                 ("expire_date", models.DateTimeField(db_index=True, verbose_name="expire date")),
-                ("id", models.UUIDField(default=ecommerce.ids.new_id, editable=False, unique=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("session_key", models.CharField(editable=False, max_length=40, unique=True)),
                 ("ip", models.GenericIPAddressField(null=True, verbose_name="IP")),
                 ("user_agent", models.CharField(blank=True, max_length=200, verbose_name="navegador")),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="início")),

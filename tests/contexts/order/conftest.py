@@ -248,14 +248,17 @@ def client_of(customer_id: UUID | None = None, *scopes: str, staff: bool = False
 
 
 @pytest.fixture
-def statements() -> Callable[[], AbstractContextManager[list[str]]]:
-    """Give a block that collects the statements on all databases, without those that open and close transactions."""
+def statements() -> Callable[..., AbstractContextManager[list[str]]]:
+    """Give a block that collects the statements on the databases named, or on all, without those that open and close
+    transactions."""
 
     @contextmanager
-    def collect() -> Iterator[list[str]]:
+    def collect(*aliases: str) -> Iterator[list[str]]:
         collected: list[str] = []
         with ExitStack() as stack:
-            captured = {alias: stack.enter_context(CaptureQueriesContext(connections[alias])) for alias in EVERYWHERE}
+            captured = {
+                alias: stack.enter_context(CaptureQueriesContext(connections[alias])) for alias in aliases or EVERYWHERE
+            }
             yield collected
             for alias, queries in captured.items():
                 ours = (query["sql"] for query in queries if not query["sql"].startswith(CONTROL))

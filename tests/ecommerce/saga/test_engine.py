@@ -307,6 +307,19 @@ def test_who_lost_the_lease_writes_nothing_any_more(world, three):
     ]  # fmt: skip
 
 
+def test_who_lost_the_lease_knows_nothing_of_how_the_saga_ends(world, three):
+    run = begin()
+
+    def taken_over_and_refused():
+        resume()
+        raise Refused
+
+    world.answers["b.do"] = [taken_over_and_refused]
+    engine.run(run)
+    assert (run.suspended, run.error, run.failure) == (True, None, None)
+    assert stored(run.id).status == "COMPLETED"
+
+
 def test_sagas_are_claimed_oldest_first_and_no_more_than_asked(world, three):
     begun = [begin() for _ in range(3)]
     later = clock.now() + timedelta(hours=1)

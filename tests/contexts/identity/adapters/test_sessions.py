@@ -51,6 +51,6 @@ def test_expired_sessions_are_cleared_and_live_ones_stay() -> None:
     for seconds in (-60, 60):
         store = SessionStore()
         store.create()
-        Session.objects.filter(pk=store.session_key).update(expire_date=now() + timedelta(seconds=seconds))
+        Session.objects.filter(session_key=store.session_key).update(expire_date=now() + timedelta(seconds=seconds))
     clear_sessions()
     assert Session.objects.get().expire_date > now()

@@ -302,9 +302,7 @@ def test_money_for_an_order_that_is_gone_goes_back_by_a_saga_of_its_own(shopper,
     assert (status_of(order), order.payments.get().status) == ("cancelled", "refunded")
 
 
-def test_a_payment_that_arrives_after_its_hold_lapsed_takes_the_stock_anew(
-    shopper, shirt, psp, webhooks, time_passes
-):
+def test_a_payment_that_arrives_after_its_hold_lapsed_takes_the_stock_anew(shopper, shirt, psp, webhooks, time_passes):
     order = shopper.order(shopper.fill(shirt, quantity=10).check_out(BOLETO))
     StockReservation.objects.update(expires_at=clock.now())
     release_expired_reservations(now=clock.now())

@@ -108,9 +108,7 @@ def test_an_order_that_costs_nothing_needs_no_payment(shopper, shirt):
 
 def test_two_payments_add_up_to_the_total(shopper, shirt):
     shopper.fill(shirt)
-    order = shopper.order(
-        shopper.check_out(voucher(amount=as_json(brl("20.00"))), card(amount=as_json(brl("40.00"))))
-    )
+    order = shopper.order(shopper.check_out(voucher(amount=as_json(brl("20.00"))), card(amount=as_json(brl("40.00")))))
     assert booked(order) == [("voucher", "capture", Decimal("20.00")), ("card", "capture", Decimal("40.00"))]
 
 

@@ -1,0 +1,122 @@
+"""What admin pages have in common that only show: no rights, tables of rows, and a choice of the context.
+
+For the tables that every context's schema has. Imported by ``admin`` modules only: without the back office there is no
+unfold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
+
+from ecommerce.topology import Context, current
+
+CONTEXT = "context"
+FIRST = "order"
+"""The context whose tables are shown first: there is the money."""
+
+
+class ReadOnly:
+    """Shows rows and changes none; put it before the class of the admin page. Actions decide for themselves."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ContextFilter(admin.SimpleListFilter):
+    """Chooses whose table is shown. There is no "all": they are different tables."""
+
+    title = "contexto"
+    parameter_name = CONTEXT
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.chosen = context_of(request).name
+        return [(context.name, context.name) for context in current().local]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        for name, title in self.lookup_choices:
+            query = changelist.get_query_string({CONTEXT: name}, remove=["p"])
+            yield {"selected": name == self.chosen, "query_string": query, "display": title}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
+        return queryset
+
+
+class SharedTableAdmin(ReadOnly, ModelAdmin):
+    """A table that every context has, read from the database of the context that ``?context=`` names."""
+
+    show_full_result_count = False
+    paginator = InfinitePaginator
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.using(context_of(request).alias)
+
+    def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
+        return [ContextFilter, *super().get_list_filter(request)]
+
+    def get_preserved_filters(self, request: HttpRequest) -> str:
+        """Keep the context in every link to and from a row, its history included."""
+        kept: str = super().get_preserved_filters(request)
+        return kept or urlencode({"_changelist_filters": urlencode({CONTEXT: context_of(request).name})})
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            raise PermissionDenied
+        response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        if isinstance(response, TemplateResponse):
+            for action in (response.context_data or {}).get("actions_detail", []):
+                action["path"] += f"?{urlencode({CONTEXT: context_of(request).name})}"
+        return response
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        raise PermissionDenied
+
+    def back_to(self, request: HttpRequest, object_id: object) -> HttpResponse:
+        """Return to the page of a row, also from a dialog, which asks by htmx."""
+        options = self.model._meta
+        page = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[object_id])
+        url = f"{page}?{urlencode({CONTEXT: context_of(request).name})}"
+        if request.headers.get("HX-Request"):
+            return HttpResponse(headers={"HX-Redirect": url})
+        return HttpResponseRedirect(url)
+
+
+def context_of(request: HttpRequest) -> Context:
+    """Return the context that a page is about: named by its own query, or by that of the list it was reached from."""
+    came_from = parse_qs(request.GET.get("_changelist_filters", "")).get(CONTEXT, [""])
+    local = {context.name: context for context in current().local}
+    for name in (request.GET.get(CONTEXT, ""), came_from[-1], FIRST):
+        if name in local:
+            return local[name]
+    return next(iter(local.values()))
+
+
+def table(rows: Iterable[Iterable[Any]], head: Iterable[str] = ()) -> SafeString:
+    """Return rows of cells as an HTML table; every cell is escaped."""
+    titles = format_html_join("", '<th class="pr-4 py-1 text-left font-semibold">{}</th>', ((cell,) for cell in head))
+    lines = format_html_join(
+        "",
+        "<tr>{}</tr>",
+        ((format_html_join("", '<td class="pr-4 py-1 align-top">{}</td>', ((cell,) for cell in row)),) for row in rows),
+    )
+    return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", titles, lines)

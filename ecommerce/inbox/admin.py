@@ -1,0 +1,91 @@
+"""Messages that wait in the back office: a handler could not take them, or they stand behind one of those."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from ecommerce import clock, codec
+from ecommerce.db.back_office import CONTEXT, SharedTableAdmin, context_of
+from ecommerce.inbox import staff
+from ecommerce.inbox.models import ParkedMessage
+
+COLOURS = {"RETRY": "warning", "PARKED": "danger"}
+
+
+class DiscardDialog(BaseDialogForm):
+    reason = forms.CharField(label="Por quê", max_length=500, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+
+@admin.register(ParkedMessage)
+class ParkedMessageAdmin(SharedTableAdmin):
+    list_display = (
+        "id", "created_at", "consumer", "event_type", "partition_key", "situation", "attempts", "available_at",
+        "problem",
+    )  # fmt: skip
+    list_display_links = ("id", "consumer")
+    list_filter = ("status",)
+    ordering = ("id",)
+    search_fields = ("message_id__exact", "partition_key__exact")
+    search_help_text = "Id do evento ou do agregado, por inteiro"
+    fields = (
+        ("consumer", "event_type"), ("message_id", "partition_key"), "situation", ("attempts", "available_at"),
+        "reason", "created_at", "body", "envelope",
+    )  # fmt: skip
+    readonly_fields = ("situation", "envelope")
+    actions = ("retry",)
+    actions_detail = ("discard",)
+
+    def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("inbox.change_parkedmessage")
+
+    @display(description="situação", ordering="status", label=COLOURS)
+    def situation(self, message: ParkedMessage) -> tuple[str, str]:
+        return message.status, message.get_status_display()
+
+    @admin.display(description="motivo")
+    def problem(self, message: ParkedMessage) -> str:
+        return message.reason[:120]
+
+    @admin.display(description="envelope")
+    def envelope(self, message: ParkedMessage) -> str:
+        return codec.encode(message.headers).decode()
+
+    @action(description="Tentar de novo", permissions=["decide"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[ParkedMessage]) -> None:
+        ids = queryset.values_list("id", flat=True)
+        retried = staff.retry(context_of(request).alias, ids, now=clock.now())
+        self.message_user(request, f"{retried} mensagem(ns) na fila.", messages.SUCCESS)
+
+    @action(
+        description="Descartar",
+        permissions=["decide"],
+        url_path="discard",
+        icon="delete",
+        dialog={
+            "title": "Descartar a mensagem",
+            "description": "O efeito dela não acontece mais; as que esperam atrás dela seguem.",
+            "form_class": DiscardDialog,
+            "form_submit_text": "Descartar",
+        },
+    )
+    def discard(self, request: HttpRequest, form: DiscardDialog, object_id: str) -> HttpResponse:
+        message = self.get_object(request, object_id)
+        if message is None:
+            raise Http404
+        reason, context = form.cleaned_data["reason"], context_of(request)
+        if staff.discard(context.alias, message.pk, reason=reason, actor=f"user:{request.user.pk}"):
+            self.log_change(request, message, f"[{context.name}] {message}: descartada – {reason}")
+            self.message_user(request, "A mensagem foi descartada.", messages.SUCCESS)
+        url = f"{reverse('admin:inbox_parkedmessage_changelist')}?{CONTEXT}={context.name}"
+        if request.headers.get("HX-Request"):
+            return HttpResponse(headers={"HX-Redirect": url})
+        return HttpResponseRedirect(url)

@@ -1,0 +1,81 @@
+"""The outbox in the back office: what has not left yet, and what has, lately."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.decorators import action, display
+
+from ecommerce import clock, codec
+from ecommerce.db.back_office import SharedTableAdmin, context_of
+from ecommerce.outbox import staff
+from ecommerce.outbox.models import ArchivedEvent, OutboxEvent
+
+COLOURS = {"PENDING": "info", "BLOCKED": "warning", "PARKED": "danger"}
+SHOWN = timedelta(days=7)
+"""How far back published events are listed: a few partitions of the archive, not all of it."""
+
+
+class EventAdmin(SharedTableAdmin):
+    search_fields = ("event_id__exact", "aggregate_id__exact")
+    search_help_text = "Id do evento ou do agregado, por inteiro"
+    readonly_fields = ("content", "envelope")
+
+    @admin.display(description="conteúdo")
+    def content(self, event: OutboxEvent | ArchivedEvent) -> str:
+        return codec.encode(event.payload).decode()
+
+    @admin.display(description="envelope")
+    def envelope(self, event: OutboxEvent | ArchivedEvent) -> str:
+        return codec.encode(event.headers).decode()
+
+
+@admin.register(OutboxEvent)
+class OutboxEventAdmin(EventAdmin):
+    list_display = (
+        "id", "created_at", "event_type", "aggregate_id", "aggregate_version", "situation", "attempts", "available_at",
+        "problem",
+    )  # fmt: skip
+    list_display_links = ("id", "event_type")
+    list_filter = ("status",)
+    ordering = ("id",)
+    fields = (
+        "event_id", "event_type", ("aggregate_type", "aggregate_id", "aggregate_version"), "partition_no", "situation",
+        ("attempts", "available_at"), "last_error", "origin", "created_at", "content", "envelope",
+    )  # fmt: skip
+    readonly_fields = (*EventAdmin.readonly_fields, "situation")
+    actions = ("retry",)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("outbox.change_outboxevent")
+
+    @display(description="situação", ordering="status", label=COLOURS)
+    def situation(self, event: OutboxEvent) -> tuple[str, str]:
+        return event.status, event.get_status_display()
+
+    @admin.display(description="último erro")
+    def problem(self, event: OutboxEvent) -> str:
+        return event.last_error[:120]
+
+    @action(description="Tentar de novo", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> None:
+        retried = staff.retry(context_of(request).alias, queryset.values_list("id", flat=True))
+        self.message_user(request, f"{retried} evento(s) na fila.", messages.SUCCESS)
+
+
+@admin.register(ArchivedEvent)
+class ArchivedEventAdmin(EventAdmin):
+    list_display = ("published_at", "event_type", "aggregate_id", "aggregate_version", "created_at", "attempts")
+    list_display_links = ("published_at", "event_type")
+    ordering = ("-published_at", "-id")
+    fields = (
+        "event_id", "event_type", ("aggregate_type", "aggregate_id", "aggregate_version"), ("attempts", "origin"),
+        ("created_at", "published_at"), "content", "envelope",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ArchivedEvent]:
+        rows: QuerySet[ArchivedEvent] = super().get_queryset(request)
+        return rows.filter(published_at__gte=clock.now() - SHOWN)

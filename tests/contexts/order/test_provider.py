@@ -1,0 +1,50 @@
+from decimal import Decimal
+
+import pytest
+
+from contexts.order.interface import OrderInterface
+from contexts.order.usecases.fulfil import ship_order
+from ecommerce.calls import connect
+from ecommerce.ids import new_id
+from ecommerce.money import Money
+from tests.contexts.order.factories import NOON, OrderFactory, PaymentAttemptFactory
+
+pytestmark = pytest.mark.django_db(databases=["order"])
+
+orders = connect(OrderInterface)
+
+
+def test_an_order_as_messages_show_it(settings):
+    settings.CALLS_ROUND_TRIP = True
+    order = OrderFactory(status="confirmed", customer_id=new_id(), quantities=[2, 1])
+    PaymentAttemptFactory(order=order, method="boleto", status="pending", client_data={"linha_digitavel": "1"})
+    first = order.lines.order_by("position")[0]
+    ship_order(order_id=order.id, carrier="C", tracking_code="BR1", quantities={first.id: 1}, actor="x", now=NOON)
+    [found] = orders.get_orders(ids=[order.id])
+    assert (found.number, found.status, found.recipient) == (order.number, "partially_shipped", "Ana")
+    assert (found.total, found.shipping, found.customer_id) == (
+        Money(Decimal("60.00")), Money(Decimal("10.00")), order.customer_id,
+    )  # fmt: skip
+    assert [(line.sku, line.quantity) for line in found.lines] == [
+        (line.sku, line.quantity) for line in order.lines.order_by("position")
+    ]
+    assert [(payment.method, payment.client_data) for payment in found.payments] == [
+        ("boleto", {"linha_digitavel": "1"}),
+    ]
+    assert found.tracking_codes == ["BR1"]
+
+
+def test_unknown_orders_are_left_out_and_the_price_is_the_same_for_many(statements):
+    counts = []
+    for size in (1, 10):
+        ids = [OrderFactory(quantities=[1]).id for _ in range(size)]
+        with statements("order") as executed:
+            found = orders.get_orders(ids=[*ids, new_id()])
+        assert {order.id for order in found} == set(ids)
+        counts.append(len(executed))
+    assert counts[0] == counts[1] == 4
+
+
+def test_nobody_asks_for_more_than_fifty():
+    with pytest.raises(ValueError, match="50"):
+        orders.get_orders(ids=[new_id()] * 51)
