@@ -47,6 +47,8 @@ CACHES = {"default": env.cache_url_config(CACHE_URL)}
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+"""Former keys, newest first: what they signed or encrypted stays readable."""
 DEBUG = False
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 ROOT_URLCONF = "config.urls"
@@ -68,7 +70,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "rest_framework",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "ecommerce.db",

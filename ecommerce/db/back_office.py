@@ -6,8 +6,9 @@ unfold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlencode
 
 from django.contrib import admin
@@ -24,6 +25,8 @@ from unfold.paginator import InfinitePaginator
 
 from ecommerce.topology import Context, current
 
+Row = TypeVar("Row", bound=Model)
+Cell = TypeVar("Cell")
 CONTEXT = "context"
 FIRST = "order"
 """The context whose tables are shown first: there is the money."""
@@ -99,6 +102,19 @@ class SharedTableAdmin(ReadOnly, ModelAdmin):
         if request.headers.get("HX-Request"):
             return HttpResponse(headers={"HX-Redirect": url})
         return HttpResponseRedirect(url)
+
+
+def worked_out_once(shown: Callable[[Any, Row], Cell]) -> Callable[[Any, Row], Cell]:
+    """Let a method that shows something of a row ask the database once: templates ask it several times per page."""
+
+    @wraps(shown)
+    def show(page: Any, row: Row) -> Cell:
+        known: dict[str, Cell] = row.__dict__.setdefault("_worked_out", {})
+        if shown.__name__ not in known:
+            known[shown.__name__] = shown(page, row)
+        return known[shown.__name__]
+
+    return show
 
 
 def context_of(request: HttpRequest) -> Context:

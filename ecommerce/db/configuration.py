@@ -69,8 +69,8 @@ def broker_database(
     """Return the database that holds the PGMQ queues, in the shape of one entry of :func:`databases`.
 
     It is the one that ``broker_url`` (``pgmq://user:password@host:port/database``) names, or with a bare ``pgmq://``
-    the one that contexts without a URL of their own live in. The key ``ALIAS`` names an alias of ``configured`` in the
-    same database, if any, so that tests find the queues in the test database. Empty when the broker is not PGMQ.
+    the one that contexts without a URL of their own live in. The key ``SHARED_WITH`` lists the aliases of ``configured``
+    in the same database, so that tests find the queues in the test database. Empty when the broker is not PGMQ.
     """
     if not broker_url.startswith("pgmq:"):
         return {}
@@ -79,8 +79,8 @@ def broker_database(
     service, administrator = _service_of("BROKER_DATABASE_URL", BROKER_ROLE, env={**env, **chosen}, var_dir=var_dir)
     broker = _settings(service)
     place = ("HOST", "PORT", "NAME")
-    shared = (alias for alias, each in configured.items() if each and all(each[key] == broker[key] for key in place))
-    return broker | {"SCHEMA": "pgmq", "ADMINISTRATOR": administrator, "ALIAS": next(shared, None)}
+    shared = [alias for alias, each in configured.items() if each and all(each[key] == broker[key] for key in place)]
+    return broker | {"SCHEMA": "pgmq", "ADMINISTRATOR": administrator, "SHARED_WITH": shared}
 
 
 def context_databases() -> dict[str, dict[str, Any]]:

@@ -43,6 +43,8 @@ class ForeignQueues(Exception):
 def broker_dsn() -> str:
     """Return the connection string of the database with the queues, as the role that owns them.
 
+    While tests run, it is the test database of whichever contexts have one.
+
     Raises:
         LookupError: the broker is not PGMQ.
     """
@@ -50,8 +52,8 @@ def broker_dsn() -> str:
     if not database:
         raise LookupError(f"the broker {settings.BROKER_URL.partition(':')[0]} keeps no queues in PostgreSQL")
     parameters = connection_parameters(database)
-    if database["ALIAS"]:
-        parameters["dbname"] = connections[database["ALIAS"]].settings_dict["NAME"]
+    names = (connections[alias].settings_dict["NAME"] for alias in database["SHARED_WITH"])
+    parameters["dbname"] = next((name for name in names if name != database["NAME"]), database["NAME"])
     return make_conninfo("", **parameters)
 
 

@@ -82,7 +82,11 @@ class Subscription(ABC):
 class Broker(ABC):
     @abstractmethod
     def declare(self, bindings: Mapping[str, Sequence[str]]) -> None:
-        """Create the queues, each bound to its event types. Idempotent; bindings no longer named are removed."""
+        """Create the queues, each bound to its event types. Idempotent.
+
+        A binding that is no longer named may stay, where the protocol cannot list bindings: what it brings is parked by
+        the consumer as unknown.
+        """
 
     @abstractmethod
     def publisher(self) -> Publisher: ...

@@ -15,6 +15,7 @@ from uuid import UUID
 import amqp
 from amqp.exceptions import AMQPError
 from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from ecommerce.messaging.broker import (
     EXCHANGE,
@@ -30,7 +31,7 @@ from ecommerce.messaging.broker import (
 from ecommerce.messaging.envelope import Message
 
 DEAD_LETTERS = "commerce.dead-letters"
-LOST = (AMQPError, OSError)
+LOST = (AMQPError, OSError, OperationalError)
 PREFETCH = 200
 
 

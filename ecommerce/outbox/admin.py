@@ -22,7 +22,7 @@ SHOWN = timedelta(days=7)
 class EventAdmin(SharedTableAdmin):
     search_fields = ("event_id__exact", "aggregate_id__exact")
     search_help_text = "Id do evento ou do agregado, por inteiro"
-    readonly_fields = ("content", "envelope")
+    readonly_fields: tuple[str, ...] = ("content", "envelope")
 
     @admin.display(description="conteúdo")
     def content(self, event: OutboxEvent | ArchivedEvent) -> str:

@@ -212,7 +212,13 @@ class Relay:
                 cursor.execute(HOLD, {"me": self.me, "partitions": partitions})
                 still_held = dict(cursor.fetchall())
             rows = [row for row in rows if still_held.get(row.partition_no) == self.held[row.partition_no]]
+            before = transaction.savepoint(using=self.context.alias)
             published = self._broker.hand_off(self.context.alias, [row.message() for row in rows])
+            if published.refused:
+                # What follows a refused event of the same aggregate must wait for it: hand off only the oldest of each.
+                transaction.savepoint_rollback(before, using=self.context.alias)
+                rows = first_of_each_aggregate(rows)
+                published = self._broker.hand_off(self.context.alias, [row.message() for row in rows])
             self._settle(rows, published)
         return len(rows)
 

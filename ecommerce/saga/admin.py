@@ -16,7 +16,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from ecommerce import clock, codec
-from ecommerce.db.back_office import SharedTableAdmin, context_of, table
+from ecommerce.db.back_office import SharedTableAdmin, context_of, table, worked_out_once
 from ecommerce.errors import DomainError
 from ecommerce.saga import staff
 from ecommerce.saga.definition import definition, definitions
@@ -52,7 +52,7 @@ class SettleDialog(BaseDialogForm):
         super().__init__(request, object_id, *args, **kwargs)
         rows = SagaInstance.objects.using(context_of(request).alias).filter(id=object_id)
         parked = rows.values_list("parked", flat=True).first() or []
-        self.fields["step"].choices = [(step, step) for step in parked]  # type: ignore[attr-defined]
+        self.fields["step"].choices = [(step, step) for step in parked]
 
 
 @admin.register(SagaInstance)
@@ -105,6 +105,7 @@ class SagaInstanceAdmin(SharedTableAdmin):
         return f"{saga.error['step']}: {saga.error['code']} – {saga.error['detail']}" if saga.error else "–"
 
     @admin.display(description="passos")
+    @worked_out_once
     def steps(self, saga: SagaInstance) -> SafeString:
         rows = SagaStep.objects.using(saga._state.db).filter(saga_id=saga.pk).select_related("saga").order_by("-id")
         return table(

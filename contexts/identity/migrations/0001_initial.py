@@ -198,9 +198,7 @@ class Migration(migrations.Migration):
                 ("expire_date", models.DateTimeField(db_index=True, verbose_name="expire date")),
                 (
                     "id",
-                    models.UUIDField(
-                        default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=ecommerce.ids.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 ("session_key", models.CharField(editable=False, max_length=40, unique=True)),
                 ("ip", models.GenericIPAddressField(null=True, verbose_name="IP")),

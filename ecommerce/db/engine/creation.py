@@ -51,7 +51,7 @@ class DatabaseCreation(creation.DatabaseCreation):
         same = {other.connection.alias: other for other in others if other._place(other._get_test_db_name()) == mine}
         tenants = [other.connection.settings_dict for other in same.values()]
         broker = settings.BROKER_DATABASE
-        return [*tenants, broker] if broker and broker["ALIAS"] in same else tenants
+        return [*tenants, broker] if broker and same.keys() & set(broker["SHARED_WITH"]) else tenants
 
     def _get_test_db_name(self) -> str:
         settings = self.connection.settings_dict

@@ -2,61 +2,250 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
-from django.db import connections
+from django.contrib.auth.models import Permission
 from django.test import Client
+from django.urls import reverse
+from django.utils.html import strip_tags
 
-from contexts.order.models import Order
+from contexts.order.models import DailySales, LedgerEntry, Order, Shipment, ShippingMethod, ShippingRate, WebhookEvent
+from contexts.order.usecases.fulfil import ship_order, track_shipment
+from ecommerce import clock
+from ecommerce.saga.models import SagaInstance
 from tests.contexts.identity.factories import UserFactory
-from tests.contexts.order.factories import OrderFactory
+from tests.contexts.order.conftest import EVERYWHERE, booked, card, saga_of, stock_of
+from tests.contexts.order.factories import (
+    NOON,
+    OrderFactory,
+    PaymentAttemptFactory,
+    ShippingMethodFactory,
+    ShippingRateFactory,
+)
 
 pytestmark = pytest.mark.django_db(databases=["identity", "order"])
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-TABLES = ["order", "paymentattempt", "ledgerentry", "shipment", "webhookevent", "shippingmethod", "dailysales"]
+
+LISTS = ["order", "paymentattempt", "ledgerentry", "shipment", "webhookevent", "shippingmethod", "dailysales"]
 
 
 @pytest.fixture
 def staff() -> Client:
+    return logged_in(is_superuser=True)
+
+
+def logged_in(*permissions: str, **values: Any) -> Client:
+    user = UserFactory(is_staff=True, **values)
+    for name in permissions:
+        user.user_permissions.add(Permission.objects.get(content_type__app_label="order", codename=name))
     client = Client()
-    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    client.force_login(user)
     return client
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_every_list_opens(staff: Client, table: str) -> None:
-    OrderFactory()
-
-    assert staff.get(f"/admin/order/{table}/").status_code == 200
+def url(page: str, *args: object) -> str:
+    return reverse(f"admin:order_{page}", args=args)
 
 
-def test_an_order_shows_its_lines_and_what_happened_to_it(staff: Client) -> None:
-    order = OrderFactory(status="pending")
-    order.confirm(now=NOW)
+def text_of(answer: Any) -> str:
+    return " ".join(strip_tags(answer.content.decode()).split())
+
+
+def eventful_order(number: int = 1) -> Order:
+    """An order with something of everything, ``number`` times."""
+    order = OrderFactory(status="pending", quantities=[1] * number)
+    order.confirm(now=NOON)
     order.save_change()
+    for position in range(number):
+        attempt = PaymentAttemptFactory(order=order, position=position, status="captured", gateway_id=f"ch_{position}")
+        LedgerEntry.objects.create(attempt=attempt, kind="capture", amount=Decimal("60.00"), reference="x", at=NOON)
+        WebhookEvent.objects.create(
+            gateway="sandbox", event_id=f"evt-{attempt.id}", event_type="charge.captured", gateway_id="ch",
+            attempt_id=attempt.id, body="{}", received_at=NOON, due_at=NOON,
+        )  # fmt: skip
+    for line in list(order.lines.all()):
+        parcel = ship_order(
+            order_id=order.id, carrier="Correios", tracking_code=str(line.id), quantities={line.id: 1},
+            actor="user:joao", now=NOON,
+        )  # fmt: skip
+        track_shipment(
+            shipment_id=parcel.id, status="in_transit", description="", location="Curitiba", at=NOON, actor="x",
+            now=NOON,
+        )  # fmt: skip
+    return order
 
-    page = staff.get(f"/admin/order/order/{order.id}/change/").content.decode()
 
-    assert order.number in page
-    assert "pending → confirmed" in page
-
-
-def test_an_order_cannot_be_edited_or_deleted_by_hand(staff: Client) -> None:
-    order = OrderFactory()
-
-    assert staff.post(f"/admin/order/order/{order.id}/change/", {"status": "delivered"}).status_code == 403
-    assert staff.post(f"/admin/order/order/{order.id}/delete/", {"post": "yes"}).status_code == 403
-    assert Order.objects.using("order").get(id=order.id).status == "confirmed"
-
-
-def test_the_statements_of_the_list_do_not_grow_with_its_rows(staff: Client) -> None:
+# --- looking ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("page", LISTS)
+def test_the_statements_of_a_list_do_not_depend_on_its_rows(staff, statements, page):
     counts = []
-    for _ in range(2):
-        OrderFactory.create_batch(5)
-        seen: list[str] = []
-        with connections["order"].execute_wrapper(lambda run, sql, *rest: (seen.append(sql), run(sql, *rest))[1]):
-            staff.get("/admin/order/order/")
-        counts.append(len(seen))
+    for number in (1, 4):
+        for _ in range(number):
+            eventful_order(2)
+            ShippingRateFactory(method=ShippingMethodFactory())
+            DailySales.objects.get_or_create(day=NOON.date() + timedelta(days=DailySales.objects.count()))
+        with statements("order") as executed:
+            assert staff.get(url(f"{page}_changelist")).status_code == 200
+        counts.append(len(executed))
+    assert counts[0] == counts[1] <= 5
 
-    assert counts[0] == counts[1] <= 4
+
+def test_the_statements_of_an_order_do_not_depend_on_what_happened_to_it(staff, statements):
+    counts = []
+    for number in (1, 5):
+        order = eventful_order(number)
+        with statements("order") as executed:
+            assert staff.get(url("order_change", order.id)).status_code == 200
+        counts.append(len(executed))
+    assert counts[0] == counts[1] <= 14
+
+
+def test_the_page_of_an_order_tells_its_whole_story(staff):
+    page = text_of(staff.get(url("order_change", eventful_order().id)))
+    for part in (
+        "pending → confirmed", "confirmed → shipped", "user:joao", "entrada 60.00 BRL", "cartão de crédito",
+        "Correios", "em trânsito", "Curitiba", "charge.captured", "Camiseta",
+    ):  # fmt: skip
+        assert part in page
+
+
+@pytest.mark.django_db(databases=EVERYWHERE)
+def test_the_story_holds_the_steps_of_its_sagas_in_order(staff, shopper, shirt):
+    shopper.fill(shirt).check_out(card("tok_declined"))
+    page = text_of(staff.get(url("order_change", Order.objects.get().id)))
+    told = [
+        "CREATE_ORDER: reserve_inventory (ida)",
+        "CREATE_ORDER: process_payment (ida)",
+        "(volta)",
+        "pending → failed",
+    ]
+    places = [page.index(part) for part in told]
+    assert places == sorted(places)
+    assert "recusado – do_not_honor" in page
+
+
+def test_no_page_shows_tokens_or_the_payers_document(staff):
+    order = OrderFactory(address_snapshot={"recipient": "Ana", "payer": {"tax_id": "39053344705"}})
+    attempt = PaymentAttemptFactory(order=order, instrument={"token": "tok_secret"})
+    for page in (url("order_change", order.id), url("paymentattempt_change", attempt.id)):
+        content = staff.get(page).content.decode()
+        assert "tok_secret" not in content
+        assert "39053344705" not in content
+
+
+@pytest.mark.parametrize("page", ["paymentattempt", "ledgerentry", "shipment", "webhookevent"])
+def test_every_row_has_a_page(staff, page):
+    order = eventful_order()
+    rows: dict[str, Callable[[], Any]] = {
+        "paymentattempt": order.payments.get,
+        "ledgerentry": LedgerEntry.objects.get,
+        "shipment": order.shipments.get,
+        "webhookevent": WebhookEvent.objects.get,
+    }
+    row = rows[page]()
+    assert staff.get(url(f"{page}_change", row.pk)).status_code == 200
+    assert staff.post(url(f"{page}_change", row.pk), {"status": "x"}).status_code == 403
+    assert staff.post(url(f"{page}_delete", row.pk), {"post": "yes"}).status_code == 403
+    assert staff.get(url(f"{page}_add")).status_code == 403
+
+
+def test_an_order_cannot_be_edited_or_deleted_by_hand(staff):
+    order = OrderFactory()
+    assert staff.post(url("order_change", order.id), {"status": "delivered"}).status_code == 403
+    assert staff.post(url("order_delete", order.id), {"post": "yes"}).status_code == 403
+    assert Order.objects.get(id=order.id).status == "confirmed"
+
+
+@pytest.mark.parametrize("what", ["number", "email", "id", "customer_id", "cart_id"])
+def test_orders_are_found_by_what_people_have_in_their_hands(staff, what):
+    OrderFactory(email="eva@example.com")
+    order = OrderFactory(customer_id="0199c7a1-4be0-7d5c-9a52-000000000001")
+    found = staff.get(url("order_changelist"), {"q": str(getattr(order, what))}).context["cl"].result_list
+    assert list(found) == [order]
+    assert list(staff.get(url("order_changelist"), {"q": "nothing"}).context["cl"].result_list) == []
+
+
+# --- acting ----------------------------------------------------------------------------------------------------------
+@pytest.mark.django_db(databases=EVERYWHERE)
+def test_cancelling_goes_through_the_use_case_and_refunds(staff, shopper, shirt):
+    order = shopper.order(shopper.fill(shirt).check_out())
+    answer = staff.post(
+        url("order_cancel_one", order.id), {"reason": "sem estoque", "_form_submitted": "on"},
+        headers={"HX-Request": "true"},
+    )  # fmt: skip
+    assert answer.headers["HX-Redirect"] == url("order_change", order.id)
+    order.refresh_from_db()
+    assert (order.status, order.cancel_reason, saga_of(order, "CANCEL_ORDER")) == (
+        "cancelled", "sem estoque", "COMPLETED",
+    )  # fmt: skip
+    assert [kind for _, kind, _ in booked(order)] == ["capture", "refund"]
+    assert order.timeline.order_by("-version")[0].actor.startswith("user:")
+    assert stock_of(shirt) == (10, 1)  # until the event arrives
+
+
+def test_several_orders_are_cancelled_at_once_and_each_refusal_is_told(staff):
+    fine, shipped = OrderFactory(), OrderFactory(status="shipped")
+    form = {"action": "cancel", "_selected_action": [str(fine.id), str(shipped.id)]}
+    answer = staff.post(url("order_changelist"), form, follow=True)
+    fine.refresh_from_db()
+    shipped.refresh_from_db()
+    assert (fine.status, shipped.status) == ("cancelled", "shipped")
+    told = {str(message) for message in answer.context["messages"]}
+    assert told == {f"{fine.number}: cancelado.", f"{shipped.number}: A situação do pedido não permite isso."}
+    assert SagaInstance.objects.using("order").get().saga_type == "CANCEL_ORDER"
+
+
+def test_a_part_of_an_order_is_shipped_then_the_rest(staff):
+    order = OrderFactory(quantities=[3, 1])
+    first, second = order.lines.order_by("position")
+    dialog = text_of(staff.get(url("order_ship", order.id)))
+    assert f"{first.sku} – Camiseta (faltam 3)" in dialog
+    form = {"carrier": "Correios", "tracking_code": "BR1", "_form_submitted": "on"}
+    staff.post(url("order_ship", order.id), {**form, f"line-{first.id}": 2, f"line-{second.id}": 0})
+    order.refresh_from_db()
+    assert (order.status, Shipment.objects.get().lines.get().quantity) == ("partially_shipped", 2)
+    too_many = staff.post(url("order_ship", order.id), {**form, f"line-{first.id}": 2, f"line-{second.id}": 1})
+    assert (too_many.status_code, Shipment.objects.count()) == (200, 1)
+    rest = {**form, "tracking_code": "BR2", f"line-{first.id}": 1, f"line-{second.id}": 1}
+    staff.post(url("order_ship", order.id), rest)
+    order.refresh_from_db()
+    assert order.status == "shipped"
+
+
+def test_an_arrival_is_entered_by_hand(staff):
+    order = OrderFactory(quantities=[1])
+    parcel = ship_order(
+        order_id=order.id, carrier="C", tracking_code="BR1", quantities=None, actor="x", now=clock.now()
+    )
+    form = {"status": "delivered", "location": "Portaria", "_form_submitted": "on"}
+    assert staff.post(url("shipment_track", parcel.id), form).status_code == 302
+    order.refresh_from_db()
+    assert (order.status, parcel.events.get().location) == ("delivered", "Portaria")
+
+
+def test_who_may_only_look_can_only_look():
+    order = OrderFactory(quantities=[1])
+    looking = logged_in("view_order", "view_shipment")
+    assert looking.get(url("order_changelist")).status_code == 200
+    assert looking.get(url("order_change", order.id)).status_code == 200
+    assert looking.post(url("order_cancel_one", order.id), {"reason": "x"}).status_code == 403
+    assert looking.post(url("order_ship", order.id), {}).status_code == 403
+    looking.post(url("order_changelist"), {"action": "cancel", "_selected_action": [str(order.id)]})
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+    assert logged_in("view_shipment").get(url("order_changelist")).status_code == 403
+
+
+def test_a_shipping_method_is_edited_with_its_rates(staff):
+    method = ShippingMethodFactory(code="pac")
+    form = {
+        "code": "pac", "name": "PAC", "carrier": "Correios", "delivery_days": "5", "active": "on",
+        "rates-TOTAL_FORMS": "1", "rates-INITIAL_FORMS": "0", "rates-0-state": "SP", "rates-0-max_weight_grams": "1000",
+        "rates-0-price": "9.90",
+    }  # fmt: skip
+    answer = staff.post(url("shippingmethod_change", method.id), form)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert (ShippingMethod.objects.get().name, ShippingRate.objects.get().price) == ("PAC", Decimal("9.90"))

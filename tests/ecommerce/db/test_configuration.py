@@ -138,8 +138,8 @@ def test_the_queues_live_with_the_contexts_unless_the_url_says_otherwise(configu
     apart = broker_database(configured, env=env, var_dir=tmp_path, broker_url="pgmq://q:pw@queues.example/q")
 
     assert (beside["HOST"], beside["NAME"], beside["USER"]) == ("db.example", "shop", "broker_service")
-    assert configured[beside["ALIAS"]]["NAME"] == "shop"
-    assert (apart["HOST"], apart["NAME"], apart["USER"], apart["ALIAS"]) == ("queues.example", "q", "q", None)
+    assert {configured[alias]["NAME"] for alias in beside["SHARED_WITH"]} == {"shop"}
+    assert (apart["HOST"], apart["NAME"], apart["USER"], apart["SHARED_WITH"]) == ("queues.example", "q", "q", [])
 
 
 def test_another_broker_has_no_database(configure: Any, tmp_path: Path) -> None:

@@ -198,3 +198,18 @@ def test_a_commit_wakes_a_waiting_relay(
         publish()  # its wake-up ends the wait
         waiting.join(timeout=20)
     assert not waiting.is_alive()
+
+
+def test_a_refused_event_holds_back_its_followers_in_the_same_database_too(
+    relay: Relays, publish: Callable[..., UUID]
+) -> None:
+    broker = PgmqBroker()
+    broker.declare({"test_refusal": ["test.other.v1"]})  # nobody takes an OrderPlaced: it is refused
+    order_id = publish()
+    publish(order_id, 2)
+
+    relay(broker).step()
+
+    left = OutboxEvent.objects.using("order").order_by("id")
+    assert [(row.aggregate_version, row.status) for row in left] == [(1, "BLOCKED"), (2, "PENDING")]
+    assert not ArchivedEvent.objects.using("order").exists()
