@@ -16,7 +16,7 @@ from ecommerce.money import Money
 
 UF = "AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO".split()  # noqa: SIM905
 CARD_NUMBER = re.compile(r"(?:[0-9][ -]?){13,19}")
-MOST_PAYMENTS = 10
+MOST_PAYMENTS = 30
 
 
 class AddressSerializer(serializers.Serializer[Any]):

@@ -1,16 +1,26 @@
 """Background jobs of orders."""
 
+import time
+
 from celery import shared_task
 
 from contexts.order.usecases.receive_webhook import ask_about_open_payments, process_webhooks
 from ecommerce import clock
 from ecommerce.http import idempotency
 
+LONGEST_SECONDS = 20.0
+
 
 @shared_task(name="order.process_webhooks")
 def process_stored_webhooks() -> int:
-    """Work off stored webhooks; return how many. Safe to run in parallel."""
-    return process_webhooks(now=clock.now())
+    """Work off stored webhooks until none is due, for at most ``LONGEST_SECONDS``; return how many.
+
+    Safe to run in parallel.
+    """
+    processed, started = 0, time.monotonic()
+    while time.monotonic() - started < LONGEST_SECONDS and (count := process_webhooks(now=clock.now())):
+        processed += count
+    return processed
 
 
 @shared_task(name="order.ask_about_open_payments")

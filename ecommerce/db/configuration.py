@@ -69,8 +69,9 @@ def broker_database(
     """Return the database that holds the PGMQ queues, in the shape of one entry of :func:`databases`.
 
     It is the one that ``broker_url`` (``pgmq://user:password@host:port/database``) names, or with a bare ``pgmq://``
-    the one that contexts without a URL of their own live in. The key ``SHARED_WITH`` lists the aliases of ``configured``
-    in the same database, so that tests find the queues in the test database. Empty when the broker is not PGMQ.
+    the one that contexts without a URL of their own live in. The key ``SHARED_WITH`` lists the aliases of
+    ``configured`` in the same database, so that tests find the queues in the test database. Empty when the broker is
+    not PGMQ.
     """
     if not broker_url.startswith("pgmq:"):
         return {}

@@ -120,9 +120,9 @@ def start(
             {
                 "id": run_.id, "type": saga.type, "version": saga.version, "subject": subject, "position": first,
                 "data": _json(run_.data), "due": now + LEASE if held else now, "owner": run_.owner if held else None,
-                "names": [step.name for step in saga.steps[: first + 1]],
-                "positions": list(range(first + 1)),
-                "statuses": ["DONE"] * first + ["STARTED"], "now": now,
+                "names": [step.name for step in saga.steps[: first + held]],
+                "positions": list(range(first + held)),
+                "statuses": ["DONE"] * first + ["STARTED"] * held, "now": now,
             },
         )  # fmt: skip
     return run_

@@ -62,6 +62,15 @@ def test_a_step_without_do_was_done_by_the_start(world, registered):
     assert steps(run.id) == [("write", "DO", "DONE"), ("a", "DO", "DONE")]
 
 
+def test_a_saga_may_be_left_to_a_worker_from_the_beginning(world, registered):
+    registered(Step("write"), world.step("a"))
+    with unit_of_work("order") as work:
+        run = engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now(), held=False)
+    assert (stored(run.id).lease_owner, world.calls) == (None, [])
+    assert resume(hours=0).status == "COMPLETED"
+    assert steps(run.id) == [("write", "DO", "DONE"), ("a", "DO", "DONE")]
+
+
 def test_later_steps_know_what_earlier_ones_learnt(world, registered):
     seen: list[SagaState] = []
     registered(

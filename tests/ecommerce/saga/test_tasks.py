@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import OperationalError, connections, transaction
 
 from ecommerce import clock
 from ecommerce.ids import new_id
@@ -69,3 +69,23 @@ def test_parallel_workers_run_every_saga_once(world, registered):
     assert len(ran) == len(set(ran)) == count
     assert world.calls == ["a.do"] * count
     assert set(SagaInstance.objects.using("order").values_list("status", flat=True)) == {"COMPLETED"}
+
+
+@pytest.mark.django_db(transaction=True, databases=["order"])
+def test_a_saga_that_somebody_is_just_taking_is_left_out(world, registered):
+    registered(world.step("a"))
+    first, second = begin(), begin()
+    later = clock.now() + engine.LEASE
+
+    def claim_elsewhere() -> list[engine.Run]:
+        try:
+            with connections["order"].cursor() as cursor:
+                cursor.execute("SET lock_timeout = '2s'")
+            return engine.claim_due("order", now=later, limit=5)
+        finally:
+            connections["order"].close()
+
+    with transaction.atomic(using="order"), ThreadPoolExecutor(1) as pool:
+        [mine] = engine.claim_due("order", now=later)
+        [theirs] = pool.submit(claim_elsewhere).result()
+    assert {mine.id, theirs.id} == {first.id, second.id}
