@@ -59,7 +59,7 @@ IF_MATCH_REQUIRED = OpenApiParameter(
 
 class Carts(APIView):
     def get_permissions(self) -> Sequence[BasePermission]:
-        return [Authenticated()] if self.request.method == "GET" else []
+        return [Authenticated()] if self.request.method in ("GET", "HEAD") else []
 
     @extend_schema(parameters=PAGE, responses=page(CartSchema), tags=["cart"], summary="Meus carrinhos abertos")
     def get(self, request: Request) -> Response:

@@ -18,6 +18,8 @@ from ecommerce.http.serializers import MoneyField
 
 MAX_WORDS = 200
 MAX_BULK = 1_000
+LONGEST_AMOUNT = 12
+"""Digits before or after the decimal point."""
 TRUE, FALSE = ("1", "true"), ("0", "false")
 
 
@@ -28,7 +30,7 @@ def filters_from(query: QueryDict) -> tuple[ProductFilters, str]:
         ValidationError
     """
     faults: dict[str, list[str]] = {}
-    words = " ".join(query.get("q", "").replace("\0", "").split())[:MAX_WORDS]
+    words = " ".join(query.get("q", "").split())[:MAX_WORDS]
     sort = query.get("sort") or ("relevance" if words else "-created_at")
     if sort not in SORTS or sort == "similarity" or (sort == "relevance" and not words):
         faults["sort"] = ["Ordenação desconhecida."]
@@ -36,12 +38,12 @@ def filters_from(query: QueryDict) -> tuple[ProductFilters, str]:
     if available not in ("", *TRUE, *FALSE):
         faults["available"] = ["Deve ser true ou false."]
     filters = ProductFilters(
-        category=query.get("category", "").replace("\0", ""),
+        category=query.get("category", ""),
         words=words,
         price_min=_amount(query, "price_min", faults),
         price_max=_amount(query, "price_max", faults),
         available=available in TRUE if available else None,
-        brands=[brand.replace("\0", "") for brand in query.getlist("brand") if brand],
+        brands=[brand for brand in query.getlist("brand") if brand],
         rating_min=_amount(query, "rating_min", faults),
     )
     if faults:
@@ -55,7 +57,7 @@ def _amount(query: Mapping[str, str], name: str, faults: dict[str, list[str]]) -
         return None
     try:
         amount = Decimal(text)
-        if amount.is_finite() and abs(amount) < Decimal(10) ** 12:
+        if amount.is_finite() and abs(amount.adjusted()) <= LONGEST_AMOUNT:
             return amount
     except InvalidOperation:
         pass

@@ -64,6 +64,15 @@ def masked_tax_id(text: str) -> str:
     return ""
 
 
+def is_spelled_as_sent(domain: str) -> bool:
+    """Tell whether a domain, in lower case, is the name that mail is sent to: encoding it for the wire (IDNA 2003, as
+    Python's mail does) and reading it back changes nothing."""
+    try:
+        return domain.encode("idna").decode("idna") == domain
+    except UnicodeError:
+        return False
+
+
 def holds_card_number(value: Any) -> bool:
     """Tell whether a card number stands anywhere in ``value``: a string, a number, or JSON nested to any depth.
 

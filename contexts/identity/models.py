@@ -20,6 +20,7 @@ from django.utils import timezone
 from contexts.identity.domain import CEP, IBGE_CODE, STATES, masked_tax_id
 from ecommerce.ids import new_id
 
+MAX_EMAIL = 254
 LOCALES = [("pt-BR", "Português (Brasil)"), ("en", "English")]
 
 
@@ -55,7 +56,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    email = models.EmailField("e-mail", max_length=254)
+    email = models.EmailField("e-mail", max_length=MAX_EMAIL)
     full_name = models.CharField("nome", max_length=150, blank=True)
     phone = models.CharField("telefone", max_length=16, blank=True)
     locale = models.CharField("idioma", max_length=5, choices=LOCALES, default="pt-BR")

@@ -68,14 +68,14 @@ class PayerSerializer(serializers.Serializer[Any]):
 
 class PreviewSerializer(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
-    email = serializers.EmailField(required=False, allow_blank=True, default="")
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
     state = serializers.ChoiceField(choices=UF)
     shipping_method = serializers.SlugField(required=False, default=None, allow_null=True)
 
 
 class CheckoutSerializer(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
-    email = serializers.EmailField(required=False, allow_blank=True, default="")
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
     address = AddressSerializer(required=False, default=None, allow_null=True)
     address_id = serializers.UUIDField(required=False, default=None, allow_null=True)
     shipping_method = serializers.SlugField()

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -16,21 +15,10 @@ from contexts.promotion.queries import backoffice
 from contexts.promotion.usecases import campaigns, coupons
 from ecommerce.http.conditional import etag_of, require_match
 from ecommerce.http.pagination import CursorPage
-from ecommerce.http.permissions import Authenticated, HasScope
 from ecommerce.http.schema import page
-from ecommerce.http.views import APIView
+from ecommerce.http.views import StaffView
 
 TAGS = ["promotion"]
-
-
-class StaffView(APIView):
-    """A view whose methods need a scope each; they come from ``scopes``."""
-
-    scopes: ClassVar[dict[str, str]] = {}
-
-    def get_permissions(self) -> list[BasePermission]:
-        scope = self.scopes.get(self.request.method or "")
-        return [HasScope(scope) if scope else Authenticated()]
 
 
 class CampaignsView(StaffView):

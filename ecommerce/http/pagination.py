@@ -6,6 +6,8 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import MAXYEAR, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -17,6 +19,8 @@ from ecommerce import codec
 
 Row = TypeVar("Row")
 MAX_CURSOR_LENGTH = 1024
+LONGEST_NUMBER = 40
+"""Digits."""
 
 
 class InvalidCursor(ValidationError):
@@ -94,10 +98,21 @@ def decode_cursor(cursor: str, types: Sequence[type] = ()) -> list[Any]:
         if len(cursor) > MAX_CURSOR_LENGTH:
             raise ValueError("too long")
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        if types:
-            shape: Any = tuple[tuple(types)]  # type: ignore[misc]
-            return list(codec.decode(data, shape))
-        key = codec.decode(data, list[str | int | float | bool | None])
+        shape: Any = tuple[tuple(types)] if types else list[str | int | float | bool | None]  # type: ignore[misc]
+        key = list(codec.decode(data, shape))
+        if not all(_is_storable(value) for value in key):
+            raise ValueError("beyond what PostgreSQL knows")
     except (codec.Undecodable, binascii.Error, ValueError) as error:
         raise InvalidCursor({"cursor": [InvalidCursor.default_detail]}) from error
     return key
+
+
+def _is_storable(value: Any) -> bool:
+    """Tell whether a value can be compared with a column: no cursor of ours holds one that cannot."""
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, datetime):
+        return value.tzinfo is not None and 1 < value.year < MAXYEAR
+    if isinstance(value, Decimal):
+        return value.is_finite() and abs(value.adjusted()) < LONGEST_NUMBER
+    return not isinstance(value, int) or abs(value) < 10**LONGEST_NUMBER

@@ -22,6 +22,10 @@ from ecommerce.errors import Invalid
 MAX_ROWS = 10_000
 MAX_PRICE = Decimal("9999999999.99")
 MAX_WHOLE = 2_147_483_647
+MAX_HEADER = 10_000
+"""Characters: that of a large Shopify template has some three thousand."""
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a text begins that a spreadsheet would calculate instead of showing. The export puts an apostrophe before it."""
 HANDLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
 LIMITS = {"name": 200, "brand": 120, "sku": 80, "barcode": 40, "image_url": 500, "seo_title": 120, "category": 600}
 BLOCK_TAGS = frozenset({"p", "br", "li", "div", "tr", "h1", "h2", "h3", "h4", "ul", "ol"})
@@ -152,6 +156,8 @@ def _rows(text: Iterable[str]) -> Iterator[_Row]:
     lines = iter(text)
     try:
         header = next(lines, "").lstrip("\ufeff")
+        if len(header) > MAX_HEADER:
+            raise UnknownFormat("O cabeçalho é longo demais.")
         delimiter = ";" if header.count(";") > header.count(",") else ","
         names = _columns(next(csv.reader([header], delimiter=delimiter), []))
         reader = csv.reader(lines, delimiter=delimiter)
@@ -166,7 +172,10 @@ def _rows(text: Iterable[str]) -> Iterator[_Row]:
 
 
 def _clean(cell: str) -> str:
-    return cell.replace("\0", "").strip()
+    """Return a cell without what may not be stored, and without the apostrophe that keeps a spreadsheet from taking it
+    for a formula."""
+    text = cell.replace("\0", "").strip()
+    return text[1:] if text.startswith("'") and FORMULA.match(text, 1) else text
 
 
 def _columns(header: list[str]) -> list[str]:
@@ -316,12 +325,13 @@ def _whole(row: _Row, name: str, *, negative: bool = False) -> int:
         return 0
     try:
         number = Decimal(text)
-        whole = int(number)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise _Refused(f"invalid_{name}", f"{text!r} não é um número inteiro.") from None
-    if abs(whole) > MAX_WHOLE or (whole < 0 and not negative):
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise _Refused(f"invalid_{name}", f"{text!r} não é um número inteiro.")
+    if not (-MAX_WHOLE if negative else 0) <= number <= MAX_WHOLE:
         raise _Refused(f"invalid_{name}", f"{text!r} está fora dos limites.")
-    return whole
+    return int(number)
 
 
 class _PlainText(HTMLParser):

@@ -9,7 +9,7 @@ from django.db import connections
 from contexts.catalog.domain.imports import COLUMNS
 from contexts.catalog.queries.sql import ALIAS
 
-EXPORT = """
+STATEMENT = """
 COPY (
     WITH sold AS (
         SELECT v.*, s.on_hand, row_number() OVER (PARTITION BY v.product_id ORDER BY v.position, v.id) AS row
@@ -28,27 +28,38 @@ COPY (
         FROM sold v FULL JOIN shown m ON m.product_id = v.product_id AND m.row = v.row
     )
     SELECT p.slug,
-           CASE WHEN l.row = 1 THEN p.name END,
-           CASE WHEN l.row = 1 THEN p.description END,
-           CASE WHEN l.row = 1 THEN p.brand END,
+           CASE WHEN l.row = 1 THEN {name} END,
+           CASE WHEN l.row = 1 THEN {description} END,
+           CASE WHEN l.row = 1 THEN {brand} END,
            CASE WHEN l.row = 1 THEN (
-               SELECT string_agg(c.name, ' > ' ORDER BY cardinality(c.ancestor_ids)) FROM categories own
+               SELECT {category} FROM categories own
                JOIN categories c ON c.id = own.id OR c.id = ANY(own.ancestor_ids) WHERE own.id = p.category_id) END,
            CASE WHEN l.row = 1 THEN p.status END,
-           CASE WHEN l.row = 1 AND p.attributes <> '{}' THEN p.attributes END,
-           CASE WHEN l.row = 1 THEN p.seo_title END,
-           CASE WHEN l.row = 1 THEN p.seo_description END,
-           CASE WHEN l.row = 1 THEN w.names[1] END, l.options ->> w.names[1],
-           CASE WHEN l.row = 1 THEN w.names[2] END, l.options ->> w.names[2],
-           CASE WHEN l.row = 1 THEN w.names[3] END, l.options ->> w.names[3],
-           l.sku, l.price, l.compare_at_price, l.weight_grams, l.length_mm, l.width_mm, l.height_mm, l.barcode,
-           l.on_hand, l.path, l.alt
+           CASE WHEN l.row = 1 AND p.attributes <> '{{}}' THEN p.attributes END,
+           CASE WHEN l.row = 1 THEN {seo_title} END,
+           CASE WHEN l.row = 1 THEN {seo_description} END,
+           CASE WHEN l.row = 1 THEN {option1} END, {value1},
+           CASE WHEN l.row = 1 THEN {option2} END, {value2},
+           CASE WHEN l.row = 1 THEN {option3} END, {value3},
+           {sku}, l.price, l.compare_at_price, l.weight_grams, l.length_mm, l.width_mm, l.height_mm, {barcode},
+           l.on_hand, {path}, {alt}
     FROM lines l
     JOIN products p ON p.id = l.product_id AND p.deleted_at IS NULL
     LEFT JOIN ways w ON w.product_id = p.id
     ORDER BY p.created_at, p.id, l.row
 ) TO STDOUT WITH (FORMAT csv)
 """
+TEXTS = {
+    **{name: f"p.{name}" for name in ("name", "description", "brand", "seo_title", "seo_description")},
+    **{name: f"l.{name}" for name in ("sku", "barcode", "path", "alt")},
+    **{f"option{number}": f"w.names[{number}]" for number in (1, 2, 3)},
+    **{f"value{number}": f"l.options ->> w.names[{number}]" for number in (1, 2, 3)},
+    "category": "string_agg(c.name, ' > ' ORDER BY cardinality(c.ancestor_ids))",
+}
+"""What people wrote: no spreadsheet may take it for a formula."""
+SHOWN = r"regexp_replace({}, '^(''*[=+@\t\r-])', '''\1')"
+"""Puts an apostrophe before what ``FORMULA`` of the import describes, which takes it off again."""
+EXPORT = STATEMENT.format(**{name: SHOWN.format(text) for name, text in TEXTS.items()})
 
 
 def export_csv() -> Iterator[bytes]:

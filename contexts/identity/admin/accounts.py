@@ -92,20 +92,37 @@ class UserAdmin(ContextAdmin):
 
     @action(description="Enviar link para definir a senha", permissions=["change"])
     def send_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in queryset:
+        for user in within_reach(request, queryset):
             send_password_link(request, user)
         self.message_user(request, "Os links foram enviados.", messages.SUCCESS)
 
     @action(description="Encerrar todas as sessões", permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in queryset:
+        for user in within_reach(request, queryset):
             usecases.end_sessions(user_id=user.pk)
         self.message_user(request, "As sessões foram encerradas.", messages.SUCCESS)
 
 
+def within_reach(request: HttpRequest, queryset: QuerySet[Any], *, owner: str = "") -> QuerySet[Any]:
+    """Return the rows that this colleague may act on: what belongs to superusers (by ``owner``) is for superusers."""
+    return queryset if request.user.is_superuser else queryset.exclude(**{f"{owner}is_superuser": True})
+
+
 @admin.register(Group)
 class RoleAdmin(DjangoGroupAdmin, ContextAdmin):
-    """Roles: named sets of permissions. They are the scopes of a colleague's access token."""
+    """Roles: named sets of permissions. They are the scopes of a colleague's access token.
+
+    Only superusers change them: whoever could would grant themselves everything else.
+    """
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
 
 
 class ReadOnlyAdmin(ContextAdmin):
@@ -116,6 +133,13 @@ class ReadOnlyAdmin(ContextAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        owner = getattr(obj, "user", None)
+        if owner is not None and owner.is_superuser and not request.user.is_superuser:
+            return False
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed
 
 
 @admin.register(EmailAddress)
@@ -135,7 +159,7 @@ class EmailAddressAdmin(ReadOnlyAdmin):
         if not request.user.has_perm("identity.change_user"):
             self.message_user(request, "Sem permissão para alterar contas.", messages.ERROR)
             return
-        for address in queryset.filter(verified=False, primary=True):
+        for address in within_reach(request, queryset, owner="user__").filter(verified=False, primary=True):
             usecases.confirm_email(user_id=address.user_id, confirm=address.set_verified)
         self.message_user(request, "Endereços principais confirmados.", messages.SUCCESS)
 

@@ -22,14 +22,17 @@ from allauth.headless.base.response import ConflictResponse
 from allauth.headless.internal.restkit.response import ErrorResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from django import forms
 from django.conf import settings
+from django.core.validators import EmailValidator
 from django.forms import BaseForm
 from django.http import HttpRequest
 
 from contexts.identity import queries, usecases
 from contexts.identity.adapters.mail import post
 from contexts.identity.adapters.sessions import name_device
-from contexts.identity.models import User
+from contexts.identity.domain import is_spelled_as_sent
+from contexts.identity.models import MAX_EMAIL, User
 from ecommerce.clock import now
 
 EMAIL_STAGE = f"{EmailVerificationStage.__module__}.{EmailVerificationStage.__name__}"
@@ -42,6 +45,16 @@ class AccountAdapter(DefaultAccountAdapter):
         """Return the steps of a login; a confirmed e-mail is one of them only where it is mandatory."""
         stages: list[str] = super().get_login_stages()
         return stages if _confirmation_is("mandatory") else [stage for stage in stages if stage != EMAIL_STAGE]
+
+    def clean_email(self, email: str) -> str:
+        """Return an address that an account may have: it fits its column, and mail reaches it under this very name.
+
+        A domain that is written differently for the wire (invisible characters, ß) belongs to another name's owner.
+        """
+        address: str = super().clean_email(email)
+        if len(address) > MAX_EMAIL or not is_spelled_as_sent(address.rpartition("@")[2].lower()):
+            raise forms.ValidationError(EmailValidator.message, code="invalid")
+        return address
 
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)

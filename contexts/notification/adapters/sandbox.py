@@ -2,14 +2,15 @@
 
 It has no loaders and a short list of tags and filters: no ``load``, ``include``, ``extends``, ``debug``, ``url``, nor
 anything that switches escaping off or can multiply text. Variables come from JSON, so that attribute access finds only
-the methods of plain values. Loops draw on a budget of text, which bounds both memory and time.
+the methods of plain values. Variables and loops draw on a budget of text, which bounds both memory and time.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, ClassVar, cast
 
 from django.template import (
@@ -23,6 +24,7 @@ from django.template import (
     defaultfilters,
     defaulttags,
 )
+from django.template.base import VariableNode
 
 from contexts.notification.adapters.formats import filters as shop_filters
 from ecommerce.errors import Invalid
@@ -38,6 +40,8 @@ FILTERS = (
     "capfirst", "cut", "default", "default_if_none", "divisibleby", "first", "last", "length", "linebreaksbr", "lower",
     "pluralize", "slugify", "title", "truncatechars", "truncatewords", "upper", "urlencode", "yesno",
 )  # fmt: skip
+WRITING = (VariableNode, defaulttags.CycleNode, defaulttags.FirstOfNode)
+"""The nodes that write what the data hold."""
 UNKNOWN = re.compile("\ue000([^\ue001]*)\ue001")
 """How an unknown variable is marked in the output of a strict engine: private-use characters around its name."""
 
@@ -86,6 +90,8 @@ def _fill(part: str, source: str, context: dict[str, Any], locale: str, strict: 
         output = str(template.render(BudgetedContext(context, autoescape=html)))
     except TemplateSyntaxError as error:
         raise TemplateBroken(str(error), part=part) from error
+    except RecursionError as error:
+        raise TemplateBroken("O modelo tem blocos demais uns dentro dos outros.", part=part) from error
     except (TypeError, ValueError, KeyError, ArithmeticError, AttributeError) as error:
         raise TemplateBroken(f"{type(error).__name__}: {error}", part=part) from error
     if len(output) > MAX_OUTPUT:
@@ -95,7 +101,16 @@ def _fill(part: str, source: str, context: dict[str, Any], locale: str, strict: 
 
 @lru_cache(maxsize=512)
 def _compiled(source: str, locale: str, strict: bool, html: bool) -> Template:
-    return _engine(locale, strict, html).from_string(source)
+    template = _engine(locale, strict, html).from_string(source)
+    for node in (node for kind in WRITING for node in template.nodelist.get_nodes_by_type(kind)):
+        vars(node)["render"] = partial(_paid, node.render)
+    return template
+
+
+def _paid(render: Callable[[Any], str], context: Any) -> str:
+    text = render(context)
+    context.spend(len(text))
+    return text
 
 
 @cache
@@ -118,14 +133,15 @@ def _library(locale: str) -> Library:
 
 
 class BudgetedContext(Context):
-    """Data of one rendering, with the characters its loops may still produce."""
+    """Data of one rendering, with the characters that its variables and its loops may still produce."""
 
     budget = MAX_OUTPUT
+    """A variable inside a loop is paid twice, which no mail comes near."""
 
     def spend(self, characters: int) -> None:
         self.budget -= characters
         if self.budget < 0:
-            raise TemplateSyntaxError("As repetições deste modelo produzem texto demais.")
+            raise TemplateSyntaxError("Este modelo produz texto demais.")
 
 
 class LoopBody(Node):

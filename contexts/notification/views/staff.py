@@ -12,11 +12,12 @@ from rest_framework.response import Response
 
 from contexts.notification import queries, serializers, usecases
 from contexts.notification.models import Template
-from contexts.notification.views.input import TAGS, StaffView, checked
+from contexts.notification.views.input import TAGS, checked
 from ecommerce.clock import now
 from ecommerce.http.conditional import etag_of, require_match
 from ecommerce.http.pagination import CursorPage
 from ecommerce.http.schema import page
+from ecommerce.http.views import StaffView
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of the template seen."

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import connections
 
+from contexts.order.adapters import GatewayRefused
 from contexts.order.adapters import WebhookEvent as GatewayEvent
 from contexts.order.models import PaymentAttempt, WebhookEvent
 from contexts.order.usecases.pay import catch_up
@@ -76,6 +77,10 @@ def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
         except OutcomeUnknown as silence:
             log.warning("gateway_silent", gateway=attempt.gateway, error=str(silence))
             break
+        except GatewayRefused as refused:
+            log.error(
+                "payment_unknown_to_gateway", gateway=attempt.gateway, attempt=str(attempt.id), error=str(refused)
+            )
         asked += 1
     return asked
 

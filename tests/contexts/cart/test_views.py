@@ -84,6 +84,7 @@ def test_to_anybody_else_the_cart_does_not_exist(guest, customer, catalog):
 def test_lists_and_claims_are_for_customers(guest, catalog):
     url, body = opened(guest, catalog.sell())
     assert guest.get("/api/v1/carts").status_code == 401
+    assert guest.head("/api/v1/carts").status_code == 401
     assert guest.post(f"{url}/claim", headers=key(body)).status_code == 401
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 from decimal import Decimal
 from uuid import UUID
 
@@ -57,7 +59,7 @@ def test_a_category_lists_what_is_in_it_and_below_it_by_slug_or_id(api):
     on_sale(name="Livro")
     assert sorted(names(api.get("/api/v1/products?category=casa"))) == ["Panela", "Vaso"]
     assert names(api.get(f"/api/v1/products?category={kitchen.pk}")) == ["Panela"]
-    for unknown in ("nenhuma", new_id(), f"urn:uuid:{new_id()}", "nul%00a"):
+    for unknown in ("nenhuma", new_id(), f"urn:uuid:{new_id()}"):
         assert names(api.get(f"/api/v1/products?category={unknown}")) == []
 
 
@@ -138,7 +140,6 @@ def test_pages_of_a_search_follow_each_other(api):
         ("MOE-77", True),
         ("chaleira", False),
         ("!!!", False),
-        ("nul%00o", False),
         ("café -moedor", False),
     ],
 )
@@ -177,7 +178,7 @@ def test_facets_go_with_every_filter(api, query):
     "query",
     [
         "sort=nome", "sort=similarity", "sort=relevance", "price_min=muito", "price_max=NaN", "available=talvez",
-        "limit=0", "cursor=xyz",
+        "limit=0", "cursor=xyz", "price_min=1e-20000", "rating_min=1e13",
     ],
 )  # fmt: skip
 def test_a_question_we_do_not_understand_is_a_problem(api, query):
@@ -527,6 +528,19 @@ def test_a_hopeless_file_is_refused_before_anything_is_written(staff, body, stat
 def test_a_form_without_a_file_is_a_mistake(staff):
     response = staff("catalog.add_product").post("/api/v1/catalog-imports", {"file": "texto"}, format="multipart")
     assert problem(response, 400)["errors"][0]["pointer"] == "/file"
+
+
+def test_no_spreadsheet_takes_a_name_for_a_formula(staff):
+    client = staff("catalog.add_product", "catalog.view_product")
+    names_given = ["=1+1", "+Vida", "-50%", "@cmd|' /C calc'!A0", "'=1", "'aspas'", "=HYPERLINK(1)"]
+    for number, name in enumerate(names_given):
+        on_sale(name=name, slug=f"p{number}", brand=name, description=name)
+    exported = b"".join(client.get("/api/v1/catalog-exports").streaming_content).decode()
+    cells = [cell for row in list(csv.reader(io.StringIO(exported)))[1:] for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    client.generic("POST", "/api/v1/catalog-imports", exported, content_type="text/csv")
+    again = Product.objects.order_by("slug").values_list("name", "brand", "description")
+    assert list(again) == [(name, name, name) for name in names_given]
 
 
 def test_what_is_exported_can_be_imported_again(staff):

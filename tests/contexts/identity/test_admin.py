@@ -7,6 +7,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.core.mail import EmailMessage
 from django.db import connections
@@ -94,6 +95,16 @@ def test_a_new_account_is_announced_and_has_no_password(client: Client, boss: Us
     assert published("identity", UserRegistered) == [UserRegistered(user_id=user.id, locale="pt-BR")]
 
 
+def act(client: Client, path: str, action: str, *rows: Any, **fields: str) -> Any:
+    body = {"action": action, "_selected_action": [str(row.pk) for row in rows], **fields}
+    return client.post(f"/admin/{path}/", body, follow=True)
+
+
+def session_of(user: User) -> Session:
+    key = f"{user.pk.hex}secret"
+    return Session.objects.create(session_key=key, session_data="", expire_date=user.created_at, user=user)
+
+
 def change(client: Client, user: User, **fields: Any) -> int:
     body = {"full_name": user.full_name, "phone": user.phone, "locale": user.locale, **fields}
     return client.post(f"/admin/identity/user/{user.pk}/change/", body).status_code
@@ -119,26 +130,61 @@ def test_a_colleague_cannot_raise_anybody(client: Client) -> None:
     assert not ana.is_staff
 
 
-def test_a_colleague_cannot_touch_a_superuser(client: Client) -> None:
+def test_a_colleague_cannot_touch_a_superuser(client: Client, mailoutbox: list[EmailMessage]) -> None:
     colleague(client, "change_user", "view_user")
     boss = UserFactory(is_staff=True, is_superuser=True, full_name="Chefe")
+    session_of(boss)
     assert change(client, boss, full_name="Outro") == 403
-    answer = client.post(
-        "/admin/identity/user/", {"action": "end_sessions", "_selected_action": [str(boss.pk)]}, follow=True
-    )
-    assert answer.status_code == 200
+    for action in ("end_sessions", "send_link"):
+        assert act(client, "identity/user", action, boss).status_code == 200
     boss.refresh_from_db()
     assert boss.full_name == "Chefe"
+    assert boss.sessions.count() == 1
+    assert not mailoutbox
+
+
+def test_a_colleague_cannot_take_a_superusers_session_or_second_factor_away(client: Client) -> None:
+    me = colleague(client, "view_session", "delete_session")
+    me.groups.get().permissions.add(*Permission.objects.filter(content_type__app_label="mfa"))
+    boss, ana = UserFactory(is_staff=True, is_superuser=True), UserFactory()
+    kept = [session_of(boss), Authenticator.objects.create(user=boss, type="totp", data={})]
+    gone = [session_of(ana), Authenticator.objects.create(user=ana, type="totp", data={})]
+    for row in (*kept, *gone):
+        path = f"{row._meta.app_label}/{row._meta.model_name}"
+        client.post(f"/admin/{path}/{row.pk}/delete/", {"post": "yes"})
+        act(client, path, "delete_selected", row, post="yes")
+    assert all(type(row)._default_manager.filter(pk=row.pk).exists() for row in kept)
+    assert not any(type(row)._default_manager.filter(pk=row.pk).exists() for row in gone)
+
+
+def test_the_key_of_a_session_is_shown_to_nobody(client: Client, boss: User) -> None:
+    """It is what the browser's cookie holds: whoever reads it is logged in as its owner."""
+    session = session_of(boss)
+    for path in ("", f"{session.pk}/change/", f"{session.pk}/delete/"):
+        answer = client.get(f"/admin/identity/session/{path}")
+        assert answer.status_code == 200
+        assert str(session.pk) in answer.content.decode()
+        assert session.session_key not in answer.content.decode()
+    assert client.get(f"/admin/identity/session/{session.session_key}/change/").status_code == 302
+    act(client, "identity/session", "delete_selected", session, post="yes")
+    assert not Session.objects.filter(pk=session.pk).exists()
+    assert session.session_key not in "".join(entry.object_id or "" for entry in LogEntry.objects.all())
+
+
+def test_only_superusers_change_what_a_role_may_do(client: Client) -> None:
+    me = colleague(client, "view_user")
+    role = me.groups.get()
+    role.permissions.add(*Permission.objects.filter(content_type__app_label="auth", codename__endswith="_group"))
+    everything = [permission.pk for permission in Permission.objects.all()[:50]]
+    for path in ("add/", f"{role.pk}/change/", f"{role.pk}/delete/"):
+        answer = client.post(f"/admin/auth/group/{path}", {"name": "meu", "permissions": everything, "post": "yes"})
+        assert answer.status_code == 403
+    assert role.permissions.count() == 5
 
 
 def test_accounts_cannot_be_deleted(client: Client, boss: User) -> None:
     ana = UserFactory()
     assert client.post(f"/admin/identity/user/{ana.pk}/delete/", {"post": "yes"}).status_code == 403
-
-
-def act(client: Client, path: str, action: str, *rows: Any) -> Any:
-    body = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
-    return client.post(f"/admin/{path}/", body, follow=True)
 
 
 def test_a_link_to_set_a_password_is_mailed(client: Client, boss: User, mailoutbox: list[EmailMessage]) -> None:

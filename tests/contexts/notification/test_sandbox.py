@@ -1,5 +1,6 @@
 import copy
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -65,9 +66,23 @@ def test_nested_loops_run_out_of_budget_quickly() -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("tag", ["{{ name }}", "{% firstof name %}", "{% if name %}{{ name }}{% endif %}"])
+def test_repeating_a_long_value_runs_out_of_budget_before_it_runs_out_of_memory(tag: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(TemplateBroken, match="texto demais"):
+        fill("{% if name %}" + tag * 1000 + "{% endif %}", name="x" * 100_000)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_blocks_without_end_break_the_template_not_the_caller() -> None:
+    with pytest.raises(TemplateBroken, match="blocos demais"):
+        fill("{% if a %}" * 3000 + "{% endif %}" * 3000)
+
+
 def test_output_and_source_have_a_limit() -> None:
     with pytest.raises(TemplateBroken, match="passa de"):
-        fill("{{ name }}", name="x" * (MAX_OUTPUT + 1))
+        fill("x{{ name }}", name="x" * MAX_OUTPUT)
     with pytest.raises(TemplateBroken, match="mais de"):
         fill("x" * (MAX_SOURCE + 1))
     with pytest.raises(TemplateBroken, match="texto demais"):

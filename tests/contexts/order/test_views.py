@@ -273,6 +273,7 @@ def checkout(**changes):
 @pytest.mark.parametrize(
     ("changes", "pointer", "code"),
     [
+        ({"email": f"{'a' * 250}@example.com"}, "/email", "max_length"),
         ({"address": None}, "/address", "required"),
         ({"address_id": str(uuid4())}, "/address", "required"),
         ({"address": {**ADDRESS, "cep": "0131010"}}, "/address/cep", "invalid"),

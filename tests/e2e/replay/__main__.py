@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -37,6 +38,7 @@ import json
 from ecommerce.inbox.registry import handlers
 print(json.dumps({handler.name: handler.event.type for handler in handlers()}))
 """
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 FAILURES = (
     files.UnreadableFiles,
     StackFailed,
@@ -53,7 +55,8 @@ def main() -> int:
     options = _options()
     console = Console(stderr=True)
     display = Display(console)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in STOPPING:
+        signal.signal(number, _interrupt)
     try:
         known = files.read(options.data)
         orders = files.choose(known.orders, options.orders)
@@ -65,16 +68,22 @@ def main() -> int:
     except FAILURES as error:
         console.print(f"{type(error).__name__}: {error}", markup=False, highlight=False)
         return 2
-    report.show(audited, display.seconds, Console())
+    report.show(audited, display.seconds)
     return 0 if audited.passed else 1
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.replay", description="Buy real orders, audit the books.")
     parser.add_argument("--data", type=Path, required=True, help="folder with the files of the Olist dataset")
-    parser.add_argument("--orders", type=int, help="how many orders, spread over the files (default: all)")
-    parser.add_argument("--buyers", type=int, default=4, help="how many customers act at the same time")
+    parser.add_argument("--orders", type=_positive, help="how many orders, spread over the files (default: all)")
+    parser.add_argument("--buyers", type=_positive, default=4, help="how many customers act at the same time")
     return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
 
 
 @contextmanager
@@ -180,11 +189,14 @@ def _database_of_its_own() -> Iterator[str]:
 
 def _with_database(url: str, name: str) -> str:
     """Return ``url`` with another database in it."""
-    parts = httpx.URL(url.replace("postgresql://", "http://", 1).replace("postgres://", "http://", 1))
-    return str(parts.copy_with(path=f"/{name}")).replace("http://", "postgresql://", 1)
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/{name}" + (f"?{parts.query}" if parts.query else "")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End the run once; while everything is being stopped, impatience changes nothing."""
+    for each in STOPPING:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

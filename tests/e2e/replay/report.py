@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from tests.e2e.replay.books import Books
 
 REFUSALS_SHOWN = 20
 LOG_LINES = 60
+WIDTH = 120
+"""Of the tables, where there is no terminal to ask."""
 
 
-def show(audit: Audit, seconds: Mapping[str, float], console: Console) -> None:
+def show(audit: Audit, seconds: Mapping[str, float]) -> None:
     """Print the checks, the refusals, the times and, last, the JSON."""
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     table = Table("check", "expected", "found", "difference", title="Audit")
     for column in table.columns[1:]:
         column.justify = "right"

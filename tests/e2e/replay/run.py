@@ -84,6 +84,7 @@ class Replay:
         self._display = display
         self._threads = buyers
         self._prices: dict[str, Money] = {}
+        self._counting = threading.Lock()
 
     def stock_the_shop(self, staff: Staff, *, every_product: bool) -> None:
         """Offer the shipping method and import the products, each at its first price."""
@@ -243,7 +244,7 @@ class Replay:
                 time.sleep(POLL_SECONDS)
 
     def _count(self, name: str) -> None:
-        with _counting:
+        with self._counting:
             self.outcome.reviews[name] += 1
 
     def _in_parallel(self, items: Iterable[T], work: Callable[[T], None], phase: Phase) -> None:
@@ -257,9 +258,6 @@ class Replay:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-
-
-_counting = threading.Lock()
 
 
 def _ship(staff: Staff, order: Order, order_id: str) -> None:

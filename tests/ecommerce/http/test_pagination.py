@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -86,3 +87,21 @@ def test_typed_keys_come_back_as_they_went() -> None:
 def test_a_key_of_other_types_is_refused(key: list[Any]) -> None:
     with pytest.raises(InvalidCursor):
         decode_cursor(encode_cursor(key), types=(datetime, UUID))
+
+
+@pytest.mark.parametrize(
+    ("value", "type_"),
+    [
+        ("0001-01-01T00:00:00+23:59", datetime),
+        ("9999-12-31T23:59:59-23:59", datetime),
+        ("2026-01-02T00:00:00", datetime),
+        ("1e-20000", Decimal),
+        ("1e200000", Decimal),
+        ("NaN", Decimal),
+        (10**50, int),
+        ("a\0b", str),
+    ],
+)
+def test_a_key_that_postgresql_cannot_compare_is_refused(value: Any, type_: type) -> None:
+    with pytest.raises(InvalidCursor):
+        decode_cursor(encode_cursor([value]), types=(type_,))

@@ -35,10 +35,23 @@ def test_prices_that_are_none_are_refused(written):
     assert (rejected.line, rejected.code) == (2, "invalid_price")
 
 
-@pytest.mark.parametrize("written", ["x", "-1", "1e400"])
+@pytest.mark.parametrize("written", ["x", "-1", "1e400", "1e999999999", "NaN", "Infinity"])
 def test_weights_are_whole_and_not_negative(written):
     (rejected,) = read(f"p,P,S,1,{written},")
     assert rejected.code == "invalid_weight_grams"
+
+
+def test_a_header_without_end_is_no_header():
+    with pytest.raises(UnknownFormat):
+        check_file(io.StringIO(HEADER.strip() + "," * 1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("'=1+1", "=1+1"), ("''=1", "'=1"), ("'aspas'", "'aspas'"), ("'", "'"), ("-50%", "-50%")]
+)
+def test_the_apostrophe_before_what_is_no_formula_is_taken_off(written, meant):
+    (product,) = read(f"p,{written},S,1,,")
+    assert product.name == meant
 
 
 def test_a_negative_stock_of_another_shop_is_none():

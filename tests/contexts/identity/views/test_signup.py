@@ -161,3 +161,24 @@ def test_signups_of_one_address_are_limited(auth: Callable[..., Any], settings: 
     settings.ACCOUNT_RATE_LIMITS = {"signup": "2/m/ip"}
     statuses = [auth("auth/signup", {**ANA, "email": f"ana{n}@example.com"}).status_code for n in range(3)]
     assert statuses == [200, 200, 429]
+
+
+@pytest.mark.parametrize("path", ["auth/signup", "account/email"])
+@pytest.mark.parametrize(
+    "email",
+    [
+        pytest.param(f"{'a' * 250}@example.com", id="longer than its column"),
+        pytest.param("ana@exam\u200bple.com", id="an invisible character"),
+        pytest.param("ana@fu\u00df.example", id="another name on the wire"),
+    ],
+)
+def test_an_email_that_cannot_be_kept_or_reached_is_refused(auth: Callable[..., Any], path: str, email: str) -> None:
+    token = auth("auth/signup", ANA).json()["meta"]["access_token"]
+    answer = auth(path, {**ANA, "email": email}, token=token if path == "account/email" else "")
+    assert answer.status_code == 400
+    assert [(error["param"], error["code"]) for error in answer.json()["errors"]] == [("email", "invalid")]
+    assert User.objects.count() == 1
+
+
+def test_an_email_of_another_alphabet_is_welcome(auth: Callable[..., Any]) -> None:
+    assert auth("auth/signup", {**ANA, "email": "ana@pão.example"}).status_code == 200

@@ -1,15 +1,18 @@
 """Buyers at the same moment: threads, connections and commits of their own."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from contexts.cart.models import Cart
 from contexts.catalog.models import Stock
 from contexts.identity.interface import Address
 from contexts.order.domain import Method, PaymentIntent
-from contexts.order.models import LedgerEntry, Order
+from contexts.order.models import LedgerEntry, Order, WebhookEvent
 from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.place_order import Checkout, Claim, Placed, place_order
 from contexts.order.usecases.price_checkout import Buyer
@@ -134,3 +137,22 @@ def test_a_declined_card_and_a_second_try_at_once_never_sell_twice(shopper, shir
     answers = together([lambda body=body: Shopper(cart=shopper.cart).send(body) for body in bodies])
     assert all(answer.status_code in (201, 402, 409) for answer in answers)
     assert Order.objects.exclude(status="failed").count() <= 1
+
+
+def test_webhooks_that_somebody_is_just_taking_are_left_out(shopper, shirt, psp, webhooks):
+    order = shopper.order(shopper.fill(shirt).check_out(PIX))
+    pay(psp, order)
+    hand_over(webhooks.wait_for(1)[0])
+    taking = {"now": clock.now(), "lease": timedelta(minutes=1), "most": 5, "limit": 5}
+
+    def take_elsewhere() -> list[UUID]:
+        try:
+            with connections["order"].cursor() as cursor:
+                cursor.execute("SET lock_timeout = '2s'")
+            return WebhookEvent.claim(**taking)
+        finally:
+            connections["order"].close()
+
+    with transaction.atomic(using="order"), ThreadPoolExecutor(1) as pool:
+        assert len(WebhookEvent.claim(**taking)) == 1
+        assert pool.submit(take_elsewhere).result() == []

@@ -172,3 +172,14 @@ def test_asking_about_a_payment_that_is_still_open_leaves_its_saga_alone(waiting
 def test_asking_ends_when_the_gateway_is_silent(waiting, time_passes, monkeypatch):
     away(monkeypatch)
     assert ask_about_open_payments(now=time_passes(minutes=31)) == 0
+
+
+def test_a_payment_that_the_gateway_does_not_know_does_not_keep_the_others(shopper, shirt, psp, time_passes, settings):
+    settings.PIX_EXPIRY = timedelta(hours=2)
+    forgotten = shopper.order(shopper.fill(shirt).check_out(PIX))
+    forgotten.payments.update(gateway_id="ch_forgotten")
+    paid = shopper.order(shopper.fill(shirt).check_out(PIX))
+    pay(psp, paid)
+    assert ask_about_open_payments(now=time_passes(minutes=31)) == 2
+    work()
+    assert (status_of(forgotten), status_of(paid)) == ("awaiting_payment", "confirmed")
