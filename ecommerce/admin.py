@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db import router
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
@@ -38,6 +40,27 @@ class ContextAdmin(ModelAdmin):
         if not isinstance(work, UnitOfWork):
             raise RuntimeError(f"{request.method} {request.path} runs outside a unit of work")
         return work
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Let the query of a list ask only about what the pages show.
+
+        Django lets it ask about every column: ``?password__startswith=a`` and its like would spell out, letter by
+        letter, what no page shows.
+        """
+        asked = lookup.partition(LOOKUP_SEP)[0]
+        hidden = asked != "pk" and asked in self._columns() and asked not in self._shown(request)
+        allowed: bool = super().lookup_allowed(lookup, value, request)
+        return allowed and not hidden
+
+    def _columns(self) -> set[str]:
+        fields = self.model._meta.get_fields()
+        return {name for field in fields for name in (field.name, getattr(field, "attname", field.name))}
+
+    def _shown(self, request: HttpRequest) -> set[str]:
+        filters = [each[0] if isinstance(each, tuple | list) else each for each in self.get_list_filter(request)]
+        names = {*self.get_list_display(request), *filters, self.date_hierarchy}
+        names |= set(flatten_fieldsets(self.get_fieldsets(request)))
+        return {name.partition(LOOKUP_SEP)[0] for name in names if isinstance(name, str)}
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self._in_unit_of_work(request, partial(super().changeform_view, request, *args, **kwargs))

@@ -28,6 +28,9 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_CHANGE_EMAIL = True
 """One e-mail per account; a new one replaces it when it is confirmed."""
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+"""Who changes the e-mail, and with it who may reset the password, has confirmed the password at ``auth/reauthenticate``
+within five minutes; the login itself does not count. An access token alone, stolen or left behind, is not enough."""
 ACCOUNT_RATE_LIMITS = {
     "login": env.str("LOGIN_RATE_LIMIT", default="5/m/ip"),
     "login_failed": env.str("LOGIN_FAILED_RATE_LIMIT", default="10/m/ip,5/5m/key"),

@@ -14,6 +14,8 @@ from contexts.identity.domain import CEP, IBGE_CODE, STATES, is_tax_id, normaliz
 from contexts.identity.models import LOCALES, User
 from contexts.identity.usecases import refuse_card_numbers
 
+MAX_CARD = 10_000
+"""Characters in which a card number is looked for: a megabyte of digits and spaces takes a second."""
 PHONE = re.compile(r"\+?[0-9]{8,15}")
 
 
@@ -146,6 +148,8 @@ class SavedCardSerializer(serializers.Serializer[Any]):
     is_default = serializers.BooleanField(required=False)
 
     def to_internal_value(self, data: Any) -> Any:
+        if len(str(data)) > MAX_CARD:
+            raise serializers.ValidationError({"non_field_errors": ["São dados demais para um cartão."]}, "too_long")
         refuse_card_numbers(data)
         return super().to_internal_value(data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -77,6 +78,7 @@ def test_a_shop_comes_up_sells_stops_and_survives_a_power_cut(folder: Path) -> N
         order = buy(stack)
         assert order["status"] == "confirmed"
         await_mail(folder)
+        assert stat.S_IMODE((folder / "mail").stat().st_mode) == 0o700
         family = psutil.Process(stack.pid).children(recursive=True)
         os.kill(stack.pid, signal.SIGINT)
         _, alive = psutil.wait_procs(family, timeout=40)

@@ -30,6 +30,8 @@ from ecommerce.observability.metrics import clear_directory
 SHUTDOWN_SECONDS = 20
 """What a worker gets to finish the work in hand, before it is killed."""
 READY_SECONDS = 60
+PLACES = {"media": 0o755, "static": 0o755, "mail": 0o700}
+"""Directories and who may look into them: mails hold addresses, and links that open accounts."""
 
 BANNER = """
   A loja está no ar: {url}
@@ -122,8 +124,8 @@ def prepare(*, demo: bool) -> None:
     call_command("bootstrap", verbosity=0)
     call_command("migrate_all", verbosity=0)
     clear_directory(settings.VAR_DIR / "metrics")
-    for folder in ("media", "mail", "static"):
-        (settings.VAR_DIR / folder).mkdir(parents=True, exist_ok=True)
+    for folder, mode in PLACES.items():
+        (settings.VAR_DIR / folder).mkdir(parents=True, exist_ok=True, mode=mode)
     call_command("collectstatic", interactive=False, verbosity=0)
     if demo:
         call_command("load_demo_users", password=DEMO_PASSWORD, verbosity=0)

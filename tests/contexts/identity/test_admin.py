@@ -253,3 +253,33 @@ def test_guesses_are_limited_here_too(client: Client, settings: Any) -> None:
 def test_a_customer_does_not_get_into_the_back_office(client: Client) -> None:
     log_in(client, UserFactory())
     assert client.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "identity/user/?password__startswith=argon2",
+        "identity/user/?tax_id__startswith=5",
+        "identity/session/?session_key__startswith=a",
+        "identity/session/?session_data__contains=a",
+        "identity/session/?refresh_token_id__gt=0",
+        "identity/savedcard/?token__startswith=tok",
+        "identity/address/?user__password__startswith=argon2",
+        "mfa/authenticator/?data__secret__startswith=a",
+    ],
+)
+def test_a_list_answers_no_questions_about_what_it_does_not_show(client: Client, boss: User, question: str) -> None:
+    assert client.get(f"/admin/{question}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "identity/user/?is_staff__exact=1&groups__id__exact=1&q=ana",
+        "identity/user/?email__startswith=a",
+        "identity/address/?state__exact=SP",
+        "account/emailaddress/?verified__exact=1",
+    ],
+)
+def test_a_list_can_be_filtered_by_what_it_shows(client: Client, boss: User, question: str) -> None:
+    assert client.get(f"/admin/{question}").status_code == 200

@@ -20,6 +20,13 @@ pytestmark = pytest.mark.django_db(databases=["identity"])
 ANA = {"email": "ana@example.com", "password": PASSWORD}
 
 
+def confirmed_login(auth: Callable[..., Any], user: User) -> str:
+    """Log in and type the password once more, as whoever changes the e-mail must; return the access token."""
+    token: str = auth("auth/login", {"email": user.email, "password": PASSWORD}).json()["meta"]["access_token"]
+    assert auth("auth/reauthenticate", {"password": PASSWORD}, token=token).status_code == 200
+    return token
+
+
 def key_in(mail: EmailMessage) -> str:
     found = re.search(r"/conta/confirmar-email/(\S+?)[.]?\s", f"{mail.body}\n")
     assert found
@@ -72,7 +79,7 @@ def test_a_new_email_replaces_the_old_one_when_it_is_confirmed(
     auth: Callable[..., Any], mailoutbox: list[EmailMessage]
 ) -> None:
     ana = UserFactory(email="old@example.com")
-    token = auth("auth/login", {"email": ana.email, "password": PASSWORD}).json()["meta"]["access_token"]
+    token = confirmed_login(auth, ana)
     assert auth("account/email", {"email": "New@example.com"}, token=token).status_code == 200
     ana.refresh_from_db()
     assert ana.email == "old@example.com"
@@ -88,10 +95,30 @@ def test_an_email_that_somebody_else_took_meanwhile_stays_theirs(
     auth: Callable[..., Any], mailoutbox: list[EmailMessage]
 ) -> None:
     ana = UserFactory(email="old@example.com")
-    token = auth("auth/login", {"email": ana.email, "password": PASSWORD}).json()["meta"]["access_token"]
+    token = confirmed_login(auth, ana)
     auth("account/email", {"email": "wanted@example.com"}, token=token)
     UserFactory(email="wanted@example.com", verified=False)
     assert auth("auth/email/verify", {"key": key_in(mailoutbox[-1])}, token=token).status_code == 409
     ana.refresh_from_db()
     assert ana.email == "old@example.com"
     assert not published("identity", UserEmailVerified)
+
+
+def test_an_access_token_alone_does_not_change_the_email(
+    auth: Callable[..., Any], mailoutbox: list[EmailMessage]
+) -> None:
+    """Otherwise whoever finds one could have the password reset by mail."""
+    ana = UserFactory(email="old@example.com")
+    token = auth("auth/login", {"email": ana.email, "password": PASSWORD}).json()["meta"]["access_token"]
+    refused = auth("account/email", {"email": "mallory@example.com"}, token=token)
+    assert refused.status_code == 401
+    assert [flow["id"] for flow in refused.json()["data"]["flows"]] == ["reauthenticate"]
+    assert not mailoutbox
+    assert auth("auth/reauthenticate", {"password": PASSWORD}, token=token).status_code == 200
+    assert auth("account/email", {"email": "mallory@example.com"}, token=token).status_code == 200
+
+
+def test_the_password_that_was_typed_counts_for_a_while_only(auth: Callable[..., Any], settings: Any) -> None:
+    token = confirmed_login(auth, UserFactory(email="old@example.com"))
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+    assert auth("account/email", {"email": "mallory@example.com"}, token=token).status_code == 401

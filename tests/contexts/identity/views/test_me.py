@@ -252,3 +252,14 @@ def test_a_stranger_s_device_is_not_found(api: Api, auth: Api) -> None:
     answer = api(f"me/sessions/{session.id}", method="delete", user=UserFactory())
     assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
     assert Session.objects.exists()
+
+
+def test_a_megabyte_of_digits_is_refused_before_card_numbers_are_looked_for_in_it(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(value: Any) -> None:
+        raise AssertionError("this takes a second of a web process")
+
+    monkeypatch.setattr("contexts.identity.serializers.refuse_card_numbers", look)
+    answer = api("me/cards", {**CARD, "note": "2 " * 500_000}, method="post", user=UserFactory())
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "too_long")
