@@ -37,6 +37,9 @@ POOL = {"min_size": 0, "max_size": 16, "num_workers": 1, "timeout": 5, "max_idle
 """Per alias and process. A web process with one thread uses one or two; a worker's relay, consumers and tasks up to a
 dozen at once."""
 
+PREPARED = {"server_side_binding": True, "prepare_threshold": 2}
+"""Statements that a connection sends for the third time are planned once and kept by the server."""
+
 Parameters = dict[str, Any]
 """libpq connection parameters by keyword."""
 
@@ -119,7 +122,7 @@ def administrator_of(database: Mapping[str, Any], *, dbname: str) -> Parameters:
 
 def connection_parameters(database: Mapping[str, Any]) -> Parameters:
     """Return the parameters with which the role of one entry of ``DATABASES`` connects."""
-    options = {name: value for name, value in database["OPTIONS"].items() if name != "pool"}
+    options = {name: value for name, value in database["OPTIONS"].items() if name not in {"pool", *PREPARED}}
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     return options | {name: database[key] for name, key in named.items() if database[key]}
 
@@ -183,6 +186,6 @@ def _settings(service: Parameters) -> dict[str, Any]:
         "PORT": service["port"],
         "CONN_MAX_AGE": 0,
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"pool": dict(POOL)} | {name: value for name, value in service.items() if name not in known},
+        "OPTIONS": {"pool": dict(POOL), **PREPARED} | {name: value for name, value in service.items() if name not in known},
         "TEST": {"DEPENDENCIES": []},
     }

@@ -31,7 +31,7 @@ PROGRESS = """
         FROM held WHERE saga_step.idempotency_key = %(ended)s
     ), begun AS (
         INSERT INTO saga_step (saga_id, name, position, direction, attempt, idempotency_key, status, error, started_at)
-        SELECT held.id, %(name)s, %(position)s, %(direction)s, %(attempt)s, %(begun)s, 'STARTED', '', %(now)s
+        SELECT held.id, %(name)s, %(position)s, %(direction)s, %(attempt)s, %(begun)s::text, 'STARTED', '', %(now)s
         FROM held WHERE %(begun)s::text IS NOT NULL
         ON CONFLICT (idempotency_key) DO NOTHING
     )
