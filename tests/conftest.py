@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from ecommerce.db.bootstrap import connect_administrator
 from ecommerce.db.configuration import MAINTENANCE_DATABASE, context_databases
 from ecommerce.db.embedded import Server, locate
+
+CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+"""How statements begin that only open and close transactions."""
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +54,21 @@ def _test_name(database: dict[str, object], number: int) -> str:
 def _take(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
     row = connection.execute("SELECT pg_try_advisory_lock(hashtext('test database'), hashtext(%s))", [name]).fetchone()
     return bool(row and row[0])
+
+
+@pytest.fixture
+def statements(request: pytest.FixtureRequest) -> Callable[..., AbstractContextManager[list[str]]]:
+    """Give a block that collects the statements on the databases named, or on all that the test may use, without those
+    that only open and close transactions. The list is filled when the block ends."""
+
+    @contextmanager
+    def collect(*aliases: str) -> Iterator[list[str]]:
+        collected: list[str] = []
+        chosen = aliases or request.node.get_closest_marker("django_db").kwargs["databases"]
+        with ExitStack() as stack:
+            captured = [stack.enter_context(CaptureQueriesContext(connections[alias])) for alias in chosen]
+            yield collected
+            executed = (" ".join(query["sql"].split()) for queries in captured for query in queries)
+            collected += [sql for sql in executed if not sql.startswith(CONTROL)]
+
+    return collect

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from contexts.cart.domain import events
 from contexts.cart.domain.state import CartState, Line, Status
 from ecommerce import codec
+from ecommerce.db import rows
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 
@@ -95,29 +96,27 @@ class Cart(models.Model):
 
     @classmethod
     def open(cls, created: Sequence[events.Event], *, actor: str, now: datetime) -> Cart:
-        """Insert a new cart from its first events: two statements, in the caller's transaction."""
+        """Insert a new cart and its first events by one statement, in the caller's transaction."""
         recorded = events.following(None, created, at=now, actor=actor)
         state = events.rebuild(recorded)
         cart = cls(**columns_of(state))
-        cart.save(force_insert=True)
-        CartEvent.objects.bulk_create(CartEvent.rows(state.id, recorded))
+        rows.insert([cart, *CartEvent.rows(state.id, recorded)], using="cart")
         return cart
 
     def record(self, happened: Sequence[events.Event], *, actor: str, now: datetime) -> None:
-        """Append events and project them: two statements, none if nothing happened. Lock the row first."""
-        if not happened:
-            return
-        CartEvent.objects.bulk_create(self._advance(happened, actor=actor, now=now))
-        Cart.objects.filter(pk=self.pk).update(**{name: getattr(self, name) for name in PROJECTED})
+        """Append events and project them by one statement, none if nothing happened. Lock the row first."""
+        if happened:
+            appended = self._advance(happened, actor=actor, now=now)
+            rows.update(self, PROJECTED, using="cart", insert=appended)
 
     @classmethod
     def record_all(cls, happened: Sequence[tuple[Cart, Sequence[events.Event]]], *, actor: str, now: datetime) -> None:
         """As :meth:`record` for several carts at once: two statements however many. Lock the rows first."""
-        rows: list[CartEvent] = []
+        appended: list[CartEvent] = []
         for cart, events_of_cart in happened:
-            rows += cart._advance(events_of_cart, actor=actor, now=now)
-        if rows:
-            CartEvent.objects.bulk_create(rows)
+            appended += cart._advance(events_of_cart, actor=actor, now=now)
+        if appended:
+            CartEvent.objects.bulk_create(appended)
             cls.store([cart for cart, events_of_cart in happened if events_of_cart])
 
     @classmethod

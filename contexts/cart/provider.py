@@ -16,7 +16,7 @@ PUBLIC_STATUS = {Status.MERGED.value: Status.EXPIRED.value}
 
 @provides(CartInterface)
 class CartProvider(CartInterface):
-    """One statement per read; three per change, one when it was done before."""
+    """One statement per read; two per change, one when it was done before."""
 
     def get_cart(self, *, cart_id: UUID, customer_id: UUID | None = None, token: str = "") -> Cart:
         cart = owned_cart(cart_id=cart_id, caller=Caller(customer_id=customer_id, token=token))

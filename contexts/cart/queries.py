@@ -16,6 +16,7 @@ from contexts.cart.domain.access import Caller
 from contexts.cart.domain.events import CartMerged, Recorded
 from contexts.cart.interface import CartNotFound
 from contexts.cart.models import AbandonedCart, Cart, CartEvent, ExhaustedCoupon, VariantPrice
+from ecommerce.db import rows
 from ecommerce.money import Money
 
 TAKE_REMINDERS = """
@@ -58,7 +59,7 @@ def owned_cart(*, cart_id: UUID, caller: Caller) -> Cart:
     Raises:
         CartNotFound: unknown, or not the caller's.
     """
-    return _of(caller, Cart.objects.filter(pk=cart_id).first(), cart_id)
+    return _of(caller, _cart("WHERE id = %s", cart_id), cart_id)
 
 
 def any_cart(*, cart_id: UUID) -> Cart:
@@ -67,7 +68,7 @@ def any_cart(*, cart_id: UUID) -> Cart:
     Raises:
         CartNotFound: unknown.
     """
-    return _of(None, Cart.objects.filter(pk=cart_id).first(), cart_id)
+    return _of(None, _cart("WHERE id = %s", cart_id), cart_id)
 
 
 def locked_cart(*, cart_id: UUID, caller: Caller | None = None) -> Cart:
@@ -76,7 +77,11 @@ def locked_cart(*, cart_id: UUID, caller: Caller | None = None) -> Cart:
     Raises:
         CartNotFound: unknown, or not the caller's.
     """
-    return _of(caller, Cart.objects.select_for_update().filter(pk=cart_id).first(), cart_id)
+    return _of(caller, _cart("WHERE id = %s FOR UPDATE", cart_id), cart_id)
+
+
+def _cart(tail: str, cart_id: UUID) -> Cart | None:
+    return next(iter(rows.fetch(Cart, tail, [cart_id], using="cart")), None)
 
 
 def owned_pair(*, target_id: UUID, source_id: UUID, caller: Caller, source_caller: Caller) -> tuple[Cart, Cart]:

@@ -1,14 +1,20 @@
 """What orders answer to other contexts."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID
 
-from contexts.order.interface import Order, OrderInterface, OrderLine, PaymentInstruction
+from contexts.order.interface import Order, OrderInterface, PaymentInstruction
+from contexts.order.interface import OrderLine as OrderedLine
 from contexts.order.models import Order as OrderModel
+from contexts.order.models import OrderLine, PaymentAttempt, Shipment
 from ecommerce.calls import provides
+from ecommerce.db import rows
 from ecommerce.money import Money
 
 MAXIMUM = 50
+M = TypeVar("M", OrderLine, PaymentAttempt, Shipment)
 
 
 @provides(OrderInterface)
@@ -16,17 +22,30 @@ class OrderProvider(OrderInterface):
     def get_orders(self, *, ids: Sequence[UUID]) -> list[Order]:
         if len(ids) > MAXIMUM:
             raise ValueError(f"at most {MAXIMUM} orders at a time")
-        related = ("lines", "payments", "shipments")
-        rows = OrderModel.objects.using("order").filter(id__in=ids).prefetch_related(*related)
-        return [_contract(row) for row in rows]
+        orders = rows.fetch(OrderModel, "WHERE id = ANY(%s)", [list(ids)], using="order")
+        lines = _by_order(OrderLine, ids, "position")
+        payments = _by_order(PaymentAttempt, ids, "position")
+        shipments = _by_order(Shipment, ids, "id")
+        return [_contract(order, lines[order.id], payments[order.id], shipments[order.id]) for order in orders]
 
 
-def _contract(order: OrderModel) -> Order:
+def _by_order(model: type[M], ids: Sequence[UUID], position: str) -> dict[UUID, list[M]]:
+    """Return the rows that belong to each of these orders."""
+    found: dict[UUID, list[M]] = defaultdict(list)
+    for row in rows.fetch(model, f"WHERE order_id = ANY(%s) ORDER BY {position}", [list(ids)], using="order"):
+        found[row.order_id].append(row)
+    return found
+
+
+def _contract(
+    order: OrderModel,
+    lines: Sequence[OrderLine],
+    payments: Sequence[PaymentAttempt],
+    shipments: Sequence[Shipment],
+) -> Order:
     def money(amount: object) -> Money:
         return Money(amount, order.currency)  # type: ignore[arg-type]
 
-    lines = sorted(order.lines.all(), key=lambda line: line.position)
-    payments = sorted(order.payments.all(), key=lambda payment: payment.position)
     return Order(
         id=order.id,
         number=order.number,
@@ -37,7 +56,7 @@ def _contract(order: OrderModel) -> Order:
         locale=order.locale,
         placed_at=order.placed_at,
         lines=[
-            OrderLine(
+            OrderedLine(
                 sku=line.sku,
                 name=line.name,
                 quantity=line.quantity,
@@ -55,5 +74,5 @@ def _contract(order: OrderModel) -> Order:
             )
             for payment in payments
         ],
-        tracking_codes=[shipment.tracking_code for shipment in order.shipments.all()],
+        tracking_codes=[shipment.tracking_code for shipment in shipments],
     )

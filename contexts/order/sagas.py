@@ -38,14 +38,12 @@ def release_inventory(saga: SagaState) -> None:
 
 
 def validate_coupon(saga: SagaState) -> None:
-    """Redeem what the quote promised; a basket without a discount has nothing to redeem.
+    """Redeem what the quote promised.
 
     Raises:
         CouponRefused: it no longer applies; ``total`` is what the order would cost now.
     """
     discount = codec.from_builtins(saga.data["discount"], Money)
-    if not discount:
-        return
     basket = _basket(saga)
     try:
         promotions.redeem(redemption_id=saga.subject, basket=basket, expected_discount=discount)
@@ -57,8 +55,11 @@ def validate_coupon(saga: SagaState) -> None:
 
 
 def release_coupon(saga: SagaState) -> None:
-    if codec.from_builtins(saga.data["discount"], Money):
-        promotions.release(redemption_id=saga.subject)
+    promotions.release(redemption_id=saga.subject)
+
+
+def has_discount(data: Mapping[str, Any]) -> bool:
+    return bool(codec.from_builtins(data["discount"], Money))
 
 
 def process_payment(saga: SagaState) -> Wait | None:
@@ -115,7 +116,7 @@ CREATE_ORDER = register(
         steps=(
             Step("write_order", undo=reject),
             Step("reserve_inventory", do=reserve_inventory, undo=release_inventory),
-            Step("validate_coupon", do=validate_coupon, undo=release_coupon),
+            Step("validate_coupon", do=validate_coupon, undo=release_coupon, when=has_discount),
             Step("process_payment", do=process_payment, undo=refund_payment, attempts=20),
             Step("convert_cart", do=convert_cart, undo=reopen_cart, attempts=20),
             Step("send_confirmation", do=send_confirmation, attempts=20),

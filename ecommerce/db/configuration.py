@@ -186,6 +186,7 @@ def _settings(service: Parameters) -> dict[str, Any]:
         "PORT": service["port"],
         "CONN_MAX_AGE": 0,
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"pool": dict(POOL), **PREPARED} | {name: value for name, value in service.items() if name not in known},
+        "OPTIONS": {"pool": dict(POOL), **PREPARED}
+        | {name: value for name, value in service.items() if name not in known},
         "TEST": {"DEPENDENCIES": []},
     }

@@ -1,7 +1,8 @@
 """PGMQ as the broker: queues are tables in PostgreSQL, reached by plain SQL.
 
-Order: a queue has one reader at a time, who holds a session advisory lock and reads with a visibility time-out of zero;
-so a reader that dies leaves nothing invisible behind, and its successor starts with the oldest message again.
+Order: a queue has one reader at a time, who holds a session advisory lock. It reads without a visibility time-out, so
+that a reader that dies leaves nothing invisible behind, and its successor starts with the oldest message again. Reading
+and deleting go straight to the queue's table: PGMQ's functions compose, and so plan, a statement anew each time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -41,8 +43,13 @@ WAKE = """
         JOIN unnest(%(keys)s::text[]) AS k (routing_key) ON k.routing_key ~ b.compiled_regex
     ) AS woken
 """
-READ = "SELECT msg_id, read_ct, message::text, headers FROM pgmq.read(%s, 0, %s) ORDER BY msg_id"
-DELETE = "SELECT count(*) FROM pgmq.delete(%s, %s::bigint[])"
+READ = """
+    UPDATE {queue} AS q SET read_ct = read_ct + 1
+    FROM (SELECT msg_id FROM {queue} ORDER BY msg_id LIMIT %s) AS oldest
+    WHERE q.msg_id = oldest.msg_id
+    RETURNING q.msg_id, q.headers, q.message::text, q.read_ct
+"""
+DELETE = "DELETE FROM {queue} WHERE msg_id = ANY(%s)"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 BINDINGS = "SELECT pattern FROM pgmq.topic_bindings WHERE queue_name = %s"
 
@@ -108,6 +115,10 @@ class PgmqSubscription(Subscription):
         self._queue = queue
         self._connection: psycopg.Connection[Any] | None = None
         self._holds_queue = False
+        self._emptied = False
+        """Whether the last read took all there was."""
+        table = sql.Identifier("pgmq", f"q_{queue}")
+        self._read_statement, self._delete_statement = (sql.SQL(text).format(queue=table) for text in (READ, DELETE))
 
     def receive(self, *, limit: int, timeout: float) -> list[Delivery]:
         try:
@@ -115,17 +126,17 @@ class PgmqSubscription(Subscription):
             if not self._holds_queue:
                 row = connection.execute(LOCK, [f"pgmq.{self._queue}"]).fetchone()
                 self._holds_queue = bool(row and row[0])
-            if self._holds_queue and (deliveries := self._read(connection, limit)):
-                return deliveries
-            woken = next(connection.notifies(timeout=timeout, stop_after=1), None)
-            return self._read(connection, limit) if woken and self._holds_queue else []
+            if self._emptied or not self._holds_queue:
+                # What was sent after the last read is announced after it, so nothing waits here longer than it must.
+                list(connection.notifies(timeout=timeout, stop_after=1))
+            return self._read(connection, limit) if self._holds_queue else []
         except psycopg.OperationalError as error:
             self.close()
             raise BrokerUnavailable(str(error)) from error
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         try:
-            self._open().execute(DELETE, [self._queue, [delivery.tag for delivery in deliveries]])
+            self._open().execute(self._delete_statement, [[delivery.tag for delivery in deliveries]])
         except psycopg.OperationalError as error:
             self.close()
             raise BrokerUnavailable(str(error)) from error
@@ -134,7 +145,7 @@ class PgmqSubscription(Subscription):
         if self._connection is not None:
             with suppress(psycopg.Error):
                 self._connection.close()
-        self._connection, self._holds_queue = None, False
+        self._connection, self._holds_queue, self._emptied = None, False, False
 
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None:
@@ -143,8 +154,9 @@ class PgmqSubscription(Subscription):
         return self._connection
 
     def _read(self, connection: psycopg.Connection[Any], limit: int) -> list[Delivery]:
-        rows = connection.execute(READ, [self._queue, limit]).fetchall()
-        return [Delivery(row[0], row[3] or {}, row[2].encode(), row[1]) for row in rows]
+        rows = sorted(connection.execute(self._read_statement, [limit]).fetchall(), key=itemgetter(0))
+        self._emptied = len(rows) < limit
+        return [Delivery(tag, headers or {}, data.encode(), deliveries) for tag, headers, data, deliveries in rows]
 
 
 def _connect(*, autocommit: bool = False) -> psycopg.Connection[Any]:

@@ -45,7 +45,8 @@ class Step:
     unavailable neighbour or any other exception is tried again first, ``attempts`` times in all. The way back begins
     with the ``undo`` of the very step that failed, since part of it may have happened: ``undo`` must cope with nothing
     to undo. A step without ``do`` was done by the transaction that started the saga. From a ``final`` step there is no
-    way back: what is refused or keeps failing there waits for a person.
+    way back: what is refused or keeps failing there waits for a person. A step whose ``when`` says no to the data that
+    the saga began with is passed over in both directions.
     """
 
     name: str
@@ -53,6 +54,11 @@ class Step:
     undo: Undo | None = None
     attempts: int = 1
     final: bool = False
+    when: Callable[[Mapping[str, Any]], bool] | None = None
+
+    def applies(self, data: Mapping[str, Any]) -> bool:
+        """Whether a saga with this data has this step."""
+        return self.when is None or self.when(data)
 
 
 @dataclass(frozen=True)

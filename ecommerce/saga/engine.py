@@ -111,18 +111,19 @@ def start(
     Without ``held`` it is left to a worker: do not run it. Leading steps without ``do`` count as done by this
     transaction. One statement.
     """
-    saga = definition(saga_type)
-    first = next(i for i, step in enumerate(saga.steps) if step.do is not None)
-    run_ = Run(new_id(), work.context.name, saga, subject, codec.to_builtins(dict(data)), first, owner=new_id())
+    saga, facts = definition(saga_type), codec.to_builtins(dict(data))
+    first = next(i for i, step in enumerate(saga.steps) if step.do is not None and step.applies(facts))
+    run_ = Run(new_id(), work.context.name, saga, subject, facts, first, owner=new_id())
+    done = [i for i, step in enumerate(saga.steps[:first]) if step.do is None]
+    begun = [*done, first] if held else done
     with connections[run_.alias].cursor() as cursor:
         cursor.execute(
             statements.START,
             {
                 "id": run_.id, "type": saga.type, "version": saga.version, "subject": subject, "position": first,
                 "data": _json(run_.data), "due": now + LEASE if held else now, "owner": run_.owner if held else None,
-                "names": [step.name for step in saga.steps[: first + held]],
-                "positions": list(range(first + held)),
-                "statuses": ["DONE"] * first + ["STARTED"] * held, "now": now,
+                "names": [saga.steps[i].name for i in begun], "positions": begun,
+                "statuses": ["DONE"] * len(done) + ["STARTED"] * held, "now": now,
             },
         )  # fmt: skip
     return run_
@@ -208,10 +209,11 @@ def _forward(r: Run) -> None:
 def _step_done(r: Run, result: Mapping[str, Any] | None) -> None:
     ended = r.key
     r.learn(result or {})
-    if r.position + 1 == len(r.saga.steps):
+    later = (i for i, step in enumerate(r.saga.steps) if i > r.position and step.applies(r.data))
+    if (following := next(later, None)) is None:
         r.status = SagaStatus.COMPLETED
     else:
-        r.move(r.position + 1)
+        r.move(following)
     _progress(r, ended, StepStatus.DONE, response=result)
 
 
@@ -232,7 +234,8 @@ def _turn_back(r: Run, error: Exception) -> None:
     ended = r.key
     r.failure, r.error = error, _described(error, r.step.name)
     log.info("saga_turns_back", saga=r.saga.type, saga_id=str(r.id), step=r.step.name, reason=r.error["code"])
-    r.to_undo = [step.name for step in reversed(r.saga.steps[: r.position + 1]) if step.undo is not None]
+    passed = reversed(r.saga.steps[: r.position + 1])
+    r.to_undo = [step.name for step in passed if step.undo is not None and step.applies(r.data)]
     _descend(r, ended, StepStatus.FAILED, step_error=_text(error))
 
 

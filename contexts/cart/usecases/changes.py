@@ -24,7 +24,7 @@ def change(
     decide: Callable[[CartState], Sequence[Event]],
     precondition: Precondition | None = None,
 ) -> Cart:
-    """Record what ``decide`` makes of the cart, and return the cart as it is then. Three statements, one if nothing
+    """Record what ``decide`` makes of the cart, and return the cart as it is then. Two statements, one if nothing
     happened.
 
     Raises:

@@ -23,7 +23,7 @@ CURRENCY = "BRL"
 def create_cart(*, caller: Caller, quantities: Mapping[UUID, int], now: datetime) -> tuple[Cart, str]:
     """Open a cart that holds ``quantities`` (variant to pieces), and return it with its token, which is shown once.
 
-    Two statements, and one call to catalog if there are lines.
+    One statement, and one call to catalog if there are lines.
 
     Raises:
         VariantUnavailable, OutOfStock, QuantityTooLarge, TooManyLines: a line cannot be had; no cart is made.

@@ -22,7 +22,7 @@ def add_line(
     now: datetime,
     precondition: Precondition | None = None,
 ) -> Cart:
-    """Put ``quantity`` more pieces of a variant into the cart. One call to catalog, three statements.
+    """Put ``quantity`` more pieces of a variant into the cart. One call to catalog, two statements.
 
     Parallel adds wait for each other at the cart's row, so each of them counts.
 
@@ -43,7 +43,7 @@ def add_line(
 def change_quantity(
     *, cart_id: UUID, caller: Caller, variant_id: UUID, quantity: int, now: datetime, precondition: Precondition
 ) -> Cart:
-    """Set a line to ``quantity`` pieces at today's price. One call to catalog, three statements.
+    """Set a line to ``quantity`` pieces at today's price. One call to catalog, two statements.
 
     Raises:
         CartNotFound, CartChanged, LineNotFound: not the caller's; not open; not in the cart.
@@ -60,7 +60,7 @@ def change_quantity(
 
 
 def remove_line(*, cart_id: UUID, caller: Caller, variant_id: UUID, now: datetime, precondition: Precondition) -> Cart:
-    """Take a line out of the cart. Three statements.
+    """Take a line out of the cart. Two statements.
 
     Raises:
         CartNotFound, CartChanged, LineNotFound: not the caller's; not open; not in the cart.
@@ -75,7 +75,7 @@ def remove_line(*, cart_id: UUID, caller: Caller, variant_id: UUID, now: datetim
 
 
 def notice_prices(*, cart_id: UUID, caller: Caller, now: datetime, precondition: Precondition) -> Cart:
-    """Go on with today's prices: they become those that the customer saw. One call to catalog, four statements.
+    """Go on with today's prices: they become those that the customer saw. One call to catalog, three statements.
 
     Raises:
         CartNotFound, CartChanged: not the caller's; not open.

@@ -9,6 +9,7 @@ from contexts.order.models.payments import (
     LedgerKind,
     PaymentAttempt,
     WebhookEvent,
+    payments_of,
 )
 from contexts.order.models.shipping import (
     Shipment,
@@ -39,4 +40,5 @@ __all__ = [
     "TrackingEvent",
     "WebhookEvent",
     "locked_order",
+    "payments_of",
 ]

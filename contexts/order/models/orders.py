@@ -11,10 +11,13 @@ from django.db import models
 from django.db.models import F, Q
 
 from contexts.order.domain import PAID, Status, check_transition
+from ecommerce.db import rows
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 
 CURRENCY = "BRL"
+CHANGING = ("status", "version", "confirmed_at", "cancelled_at", "delivered_at", "cancel_reason", "failure")
+"""The columns of an order that change."""
 STATUS_LABELS = {
     Status.PENDING: "em processamento",
     Status.AWAITING_PAYMENT: "aguardando pagamento",
@@ -163,16 +166,9 @@ class Order(models.Model):
     def save_change(self) -> None:
         """Write a change of state and its line of the timeline, in the caller's unit of work with the row locked.
 
-        Two statements.
+        One statement.
         """
-        self.save(
-            using="order",
-            force_update=True,
-            update_fields=[
-                "status", "version", "confirmed_at", "cancelled_at", "delivered_at", "cancel_reason", "failure",
-            ],
-        )  # fmt: skip
-        self.pending_entry.save(using="order", force_insert=True)
+        rows.update(self, CHANGING, using="order", insert=[self.pending_entry])
 
 
 class OrderLine(models.Model):
@@ -253,4 +249,4 @@ class DailySales(models.Model):
 
 def locked_order(order_id: UUID) -> Order | None:
     """Return the order with its row locked until the open unit of work ends."""
-    return Order.objects.using("order").select_for_update().filter(id=order_id).first()
+    return next(iter(rows.fetch(Order, "WHERE id = %s FOR UPDATE", [order_id], using="order")), None)

@@ -12,6 +12,7 @@ from django.db.models import Q
 from contexts.order.domain import METHOD_LABELS
 from contexts.order.models.orders import CURRENCY, Order, choices
 from ecommerce import codec
+from ecommerce.db import rows
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 
@@ -168,6 +169,12 @@ class PaymentAttempt(models.Model):
         unsent = PaymentAttempt.objects.using("order").filter(id=self.id, status__in=UNSENT)
         if unsent.update(status=status, updated_at=now):
             self.status = status
+
+
+def payments_of(order_id: UUID) -> list[PaymentAttempt]:
+    """Return the attempts to pay an order, in order, each with the order. One statement."""
+    tail = "WHERE order_id = %s ORDER BY position"
+    return rows.fetch(PaymentAttempt, tail, [order_id], using="order", related="order")
 
 
 class LedgerKind(models.TextChoices):

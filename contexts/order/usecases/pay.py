@@ -14,7 +14,7 @@ from django.conf import settings
 from contexts.order import adapters
 from contexts.order.adapters import ChargeRequest, ChargeResult, GatewayRefused, PaymentGateway
 from contexts.order.domain import ENDED, PAYABLE, Method
-from contexts.order.models import OPEN, UNSENT, AttemptStatus, Order, PaymentAttempt
+from contexts.order.models import OPEN, UNSENT, AttemptStatus, Order, PaymentAttempt, payments_of
 from ecommerce.errors import Conflict, DomainError, Kind
 from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown
@@ -62,9 +62,8 @@ def charge_order(*, order_id: UUID, now: datetime) -> Outlook:
         OutcomeUnknown: the gateway did not answer; the charge may have happened.
         GatewayUnavailable: the gateway surely did nothing.
     """
-    attempts = PaymentAttempt.objects.using("order").select_related("order").filter(order_id=order_id)
     waits: list[datetime] = []
-    for attempt in attempts.order_by("position"):
+    for attempt in payments_of(order_id):
         if attempt.order.status not in PAYABLE:
             raise not_payable(attempt.order)
         overdue = attempt.expires_at <= now
@@ -105,7 +104,7 @@ def refund_order(*, order_id: UUID, reason: str, now: datetime) -> None:
         GatewayRefused: a person must see to it.
     """
     problems: list[Exception] = []
-    for attempt in PaymentAttempt.objects.using("order").filter(order_id=order_id).order_by("position"):
+    for attempt in payments_of(order_id):
         try:
             _give_back(attempt, reason, now)
         except (OutcomeUnknown, DomainError) as problem:

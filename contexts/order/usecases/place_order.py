@@ -14,11 +14,12 @@ from django.db import IntegrityError
 
 from contexts.identity.interface import Address, AddressNotFound, IdentityInterface, SavedCardNotFound
 from contexts.order.domain import Method, PaymentIntent, Status, check_instalments, check_payer, settle_amounts
-from contexts.order.models import Order, OrderLine, PaymentAttempt, TimelineEntry
+from contexts.order.models import Order, OrderLine, PaymentAttempt, TimelineEntry, payments_of
 from contexts.order.usecases.price_checkout import Buyer, EmailRequired, PricedCheckout, price_checkout
 from contexts.promotion.interface import CouponRefused
 from ecommerce import codec
 from ecommerce.calls import connect
+from ecommerce.db import rows
 from ecommerce.errors import Conflict, DomainError, Kind
 from ecommerce.http import idempotency
 from ecommerce.ids import new_id
@@ -145,8 +146,7 @@ def placed_earlier(*, order_id: UUID) -> Placed | None:
 
 def _as_it_stands(order: Order, lines: Sequence[OrderLine]) -> Placed:
     """Read again what a saga changes: one statement for the order and its payments."""
-    attempts = PaymentAttempt.objects.using("order").select_related("order").filter(order_id=order.id)
-    payments = list(attempts.order_by("position"))
+    payments = payments_of(order.id)
     if payments:
         order = payments[0].order
     else:
@@ -172,10 +172,7 @@ def _write(
         with unit_of_work("order") as work:
             if earlier := idempotency.claim("order", *claim, resource_id=order.id):
                 raise AlreadyRequested(earlier)
-            order.save(using="order", force_insert=True)
-            OrderLine.objects.using("order").bulk_create(lines)
-            PaymentAttempt.objects.using("order").bulk_create(attempts)
-            first.save(using="order", force_insert=True)
+            rows.insert([order, *lines, *attempts, first], using="order")
             return engine.start(work, "CREATE_ORDER", subject=order.id, data=data, now=now)
     except IntegrityError as error:
         if "orders_one_per_cart" in str(error):

@@ -25,6 +25,7 @@ CONFIGURATION = {
     "min_wal_size": "1GB",
     "max_wal_size": "4GB",
     "jit": "off",
+    "autovacuum_naptime": "10s",
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
     "log_checkpoints": "off",

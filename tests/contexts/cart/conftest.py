@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connections
-from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from contexts.catalog.interface import CatalogInterface, StockLine, Variant
@@ -122,18 +119,3 @@ def client_of(customer_id: UUID) -> APIClient:
     client = APIClient()
     client.force_authenticate(user=Principal(id=customer_id, email="ana@example.com", email_verified=True))
     return client
-
-
-@pytest.fixture
-def statements() -> Callable[[], AbstractContextManager[list[str]]]:
-    """Give a block that collects the statements on cart's database, without those that open and close transactions."""
-
-    @contextmanager
-    def collect() -> Iterator[list[str]]:
-        collected: list[str] = []
-        with CaptureQueriesContext(connections["cart"]) as captured:
-            yield collected
-        control = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
-        collected += [query["sql"] for query in captured if not query["sql"].startswith(control)]
-
-    return collect

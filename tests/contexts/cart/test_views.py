@@ -98,7 +98,7 @@ def test_adding_answers_with_the_cart_as_it_is_then_and_asks_no_promotion(guest,
     assert answer["ETag"] == '"3"'
     assert answer.json()["lines"][0]["quantity"] == 5
     assert answer.json()["totals"] == {"subtotal": {"amount": "50.00", "currency": "BRL"}}
-    assert (len(executed), catalog.calls, promotion.calls) == (3, 1, 0)
+    assert (len(executed), catalog.calls, promotion.calls) == (2, 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connections
-from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from ecommerce.http.authentication import Principal
@@ -44,22 +42,6 @@ def staff() -> Callable[..., APIClient]:
         return client
 
     return login
-
-
-@pytest.fixture
-def statements() -> Callable[[], AbstractContextManager[list[str]]]:
-    """Collect the statements on catalog's database, without those that begin and end transactions."""
-
-    @contextmanager
-    def collect() -> Iterator[list[str]]:
-        executed: list[str] = []
-        with CaptureQueriesContext(connections["catalog"]) as captured:
-            yield executed
-        for query in captured.captured_queries:
-            if not query["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK")):
-                executed.append(query["sql"])
-
-    return collect
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_any_number_of_variants_is_one_statement(statements, number):
     ids = [on_sale().pk for _ in range(number)]
     with statements() as executed:
         assert len(catalog.get_variants(ids=ids)) == number
-    assert len(executed) == 1
+    assert len(executed) == min(number, 1)
 
 
 def test_stock_is_reserved_and_released_through_the_door():

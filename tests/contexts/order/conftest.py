@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +14,6 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from django.db import connections
-from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from contexts.catalog.models import Stock, Variant
@@ -36,7 +34,6 @@ from tests.sandbox_psp.webhooks import signature
 
 EVERYWHERE = list(local_aliases())
 """A purchase goes through every context."""
-CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 ADDRESS = {
     "recipient": "Ana Souza", "cep": "01310100", "street": "Avenida Paulista", "number": "1578",
     "district": "Bela Vista", "city": "São Paulo", "state": "SP",
@@ -245,26 +242,6 @@ def client_of(customer_id: UUID | None = None, *scopes: str, staff: bool = False
         )
     )  # fmt: skip
     return client
-
-
-@pytest.fixture
-def statements() -> Callable[..., AbstractContextManager[list[str]]]:
-    """Give a block that collects the statements on the databases named, or on all, without those that open and close
-    transactions."""
-
-    @contextmanager
-    def collect(*aliases: str) -> Iterator[list[str]]:
-        collected: list[str] = []
-        with ExitStack() as stack:
-            captured = {
-                alias: stack.enter_context(CaptureQueriesContext(connections[alias])) for alias in aliases or EVERYWHERE
-            }
-            yield collected
-            for alias, queries in captured.items():
-                ours = (query["sql"] for query in queries if not query["sql"].startswith(CONTROL))
-                collected += [f"{alias}: {' '.join(sql.split())}" for sql in ours]
-
-    return collect
 
 
 def together(functions: Sequence[Callable[[], Any]]) -> list[Any]:

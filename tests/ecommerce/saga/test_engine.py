@@ -71,6 +71,28 @@ def test_a_saga_may_be_left_to_a_worker_from_the_beginning(world, registered):
     assert steps(run.id) == [("write", "DO", "DONE"), ("a", "DO", "DONE")]
 
 
+def test_a_step_that_does_not_apply_is_passed_over_in_both_directions(world, registered):
+    registered(
+        world.step("a"),
+        world.step("b", when=lambda data: data["wanted"]),
+        world.step("c"),
+        world.step("d", when=lambda data: data["wanted"]),
+    )
+    run = engine.run(begin(data={"wanted": False}))
+    assert (run.status, steps(run.id)) == ("COMPLETED", [("a", "DO", "DONE"), ("c", "DO", "DONE")])
+    world.calls.clear()
+    world.answers = {"c.do": [Refused("no")]}
+    run = engine.run(begin(data={"wanted": False}))
+    assert (run.status, world.calls) == ("COMPENSATED", ["a.do", "c.do", "c.undo", "a.undo"])
+
+
+def test_a_saga_may_begin_behind_a_step_that_does_not_apply(world, registered):
+    registered(Step("write"), world.step("a", when=lambda data: data["wanted"]), world.step("b"))
+    for wanted, expected in ((False, ["write", "b"]), (True, ["write", "a", "b"])):
+        run = engine.run(begin(data={"wanted": wanted}))
+        assert [name for name, _, _ in steps(run.id)] == expected
+
+
 def test_later_steps_know_what_earlier_ones_learnt(world, registered):
     seen: list[SagaState] = []
     registered(
