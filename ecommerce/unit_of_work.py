@@ -12,6 +12,7 @@ from django.db import transaction
 
 from ecommerce import clock
 from ecommerce.ids import new_id
+from ecommerce.inbox.group import unit
 from ecommerce.inbox.receipt import record_receipt
 from ecommerce.messaging.envelope import Envelope
 from ecommerce.observability import context as request_context
@@ -55,17 +56,19 @@ def unit_of_work(context: str) -> Iterator[UnitOfWork]:
     """Open the transaction of one action on the database of ``context``.
 
     Inside an event handler its first statement inserts the inbox row, so that the effect of an event and the memory of
-    it commit together. Do remote reads before it, lock the aggregate in it, and let it end before any network call.
+    it commit together; the consumer may let several of them share a transaction. Do remote reads before it, lock the
+    aggregate in it, and let it end before any network call.
 
     Raises:
         RuntimeError: a transaction is open already.
         AlreadyHandled: this event was handled before; nothing was changed.
+        KeyBlocked: an earlier event of the same aggregate still waits for this handler; nothing was changed.
     """
     work = UnitOfWork(current()[context])
     alias = work.context.alias
-    with transaction.atomic(using=alias, durable=True):
+    with unit(alias):
         record_receipt(alias)
         yield work
         append(alias, work.events, now=clock.now())
-    if work.events:
-        transaction.on_commit(partial(wake, alias), using=alias)
+        if work.events:
+            transaction.on_commit(partial(wake, alias), using=alias)

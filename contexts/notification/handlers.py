@@ -30,7 +30,7 @@ orders = connect(OrderInterface)
 CUSTOMERS_PER_CALL = 200
 
 
-@subscribe(UserRegistered)
+@subscribe(UserRegistered, alone=True)
 def welcome_customer(event: UserRegistered, envelope: Envelope) -> None:
     """Welcome a new customer; an account that is gone by now is recorded without an address."""
     known = _customers([event.user_id])
@@ -38,25 +38,25 @@ def welcome_customer(event: UserRegistered, envelope: Envelope) -> None:
     queue_message(kind="welcome", recipients=[recipient], cause=_cause(envelope), context={}, now=now())
 
 
-@subscribe(OrderPlaced)
+@subscribe(OrderPlaced, alone=True)
 def tell_order_placed(event: OrderPlaced, envelope: Envelope) -> None:
     """Say that the order is here and how it can be paid."""
     _tell_about_order("order_placed", event.order_id, envelope)
 
 
-@subscribe(OrderConfirmed)
+@subscribe(OrderConfirmed, alone=True)
 def tell_order_confirmed(event: OrderConfirmed, envelope: Envelope) -> None:
     """Confirm the payment: the last step of a purchase."""
     _tell_about_order("order_confirmed", event.order_id, envelope)
 
 
-@subscribe(OrderCancelled)
+@subscribe(OrderCancelled, alone=True)
 def tell_order_cancelled(event: OrderCancelled, envelope: Envelope) -> None:
     """Say that the order is off, and whether money comes back."""
     _tell_about_order("order_cancelled", event.order_id, envelope, was_confirmed=event.was_confirmed)
 
 
-@subscribe(OrderShipped)
+@subscribe(OrderShipped, alone=True)
 def tell_order_shipped(event: OrderShipped, envelope: Envelope) -> None:
     """Say that a parcel is on its way; also by SMS to customers who asked for it."""
     _tell_about_order(
@@ -69,13 +69,13 @@ def tell_order_shipped(event: OrderShipped, envelope: Envelope) -> None:
     )
 
 
-@subscribe(OrderDelivered)
+@subscribe(OrderDelivered, alone=True)
 def tell_order_delivered(event: OrderDelivered, envelope: Envelope) -> None:
     """Say thank you and invite to a review."""
     _tell_about_order("order_delivered", event.order_id, envelope)
 
 
-@subscribe(CartAbandoned)
+@subscribe(CartAbandoned, alone=True)
 def remind_of_cart(event: CartAbandoned, envelope: Envelope) -> None:
     """Remind of a cart that is still open, if its owner agreed to be reminded."""
     contact = carts.get_contact(cart_id=event.cart_id)
@@ -93,7 +93,7 @@ def remind_of_cart(event: CartAbandoned, envelope: Envelope) -> None:
     queue_message(kind="cart_abandoned", recipients=[recipient], cause=cause, context=context, now=now())
 
 
-@subscribe(VariantBackInStock)
+@subscribe(VariantBackInStock, alone=True)
 def tell_back_in_stock(event: VariantBackInStock, envelope: Envelope) -> None:
     """Tell everybody who asked that a variant is here again."""
     known = _customers(event.customer_ids)

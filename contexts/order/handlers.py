@@ -11,7 +11,7 @@ from ecommerce.messaging.envelope import Envelope
 identity = connect(IdentityInterface)
 
 
-@subscribe(UserEmailVerified)
+@subscribe(UserEmailVerified, alone=True)
 def give_guest_orders_to_customer(event: UserEmailVerified, envelope: Envelope) -> None:
     for customer in identity.get_customers(ids=[event.user_id]):
         if customer.email_verified:

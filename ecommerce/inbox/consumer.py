@@ -1,8 +1,9 @@
 """The consumer: takes the messages of one context's queue and runs the handlers of that context.
 
-One transaction per handler and message holds the inbox row, the effect and the new events; the acknowledgement follows
-the commit. A message that a handler cannot take leaves the queue for ``inbox_parked``, and what follows it on the same
-key queues up behind it there, so that one poison message stops one aggregate and nothing else.
+One transaction holds the inbox row, the effect and the new events of a message, and those of other messages of its
+batch; the acknowledgement follows the commit. A message that a handler cannot take leaves the queue for
+``inbox_parked``, and what follows it on the same key queues up behind it there, so that one poison message stops one
+aggregate and nothing else.
 """
 
 from __future__ import annotations
@@ -12,16 +13,29 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import structlog
 from django.db import connections, transaction
 
 from ecommerce import clock, codec
+from ecommerce.inbox.group import grouped
 from ecommerce.inbox.models import ParkedMessage, ParkedStatus
-from ecommerce.inbox.receipt import AlreadyHandled, Receipt, insert, receiving
+from ecommerce.inbox.receipt import (
+    LAST,
+    AlreadyHandled,
+    KeyBlocked,
+    Receipt,
+    claim,
+    count_start,
+    forget_starts,
+    insert,
+    note_ignored,
+    receiving,
+)
 from ecommerce.inbox.registry import Handler, handlers
-from ecommerce.messaging.broker import MAX_DELIVERIES, Broker, BrokerUnavailable, Delivery
+from ecommerce.messaging.broker import Broker, BrokerUnavailable, Delivery
 from ecommerce.messaging.envelope import Envelope
 from ecommerce.observability import context as request_context
 from ecommerce.observability import metrics
@@ -33,9 +47,8 @@ RETRY_EVERY = 1.0
 MAX_ATTEMPTS = 10
 LONGEST_PAUSE = 300.0
 KILLER = 5
-"""Deliveries of one message after which it is taken to be what kills the consumer."""
+"""A message that a handler began with so often, and never ended, is taken to be what kills the consumer."""
 
-BLOCKED_KEYS = "SELECT DISTINCT consumer, partition_key FROM inbox_parked WHERE consumer LIKE %s"
 DUE = """
     SELECT p.id, p.consumer, p.headers, p.body, p.attempts FROM inbox_parked p
     WHERE p.status = 'RETRY' AND p.available_at <= %s AND p.consumer LIKE %s
@@ -45,6 +58,15 @@ DUE = """
 """
 
 log = structlog.get_logger(__name__)
+
+
+class Job(NamedTuple):
+    """One message for one handler."""
+
+    handler: Handler
+    delivery: Delivery
+    envelope: Envelope
+    event: Any
 
 
 class Consumer:
@@ -79,18 +101,21 @@ class Consumer:
             subscription.close()
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Handle a batch in order. When it returns, every message took effect, was a duplicate, or is parked."""
-        blocked = self._blocked_keys()
-        for delivery in deliveries:
-            try:
-                envelope = Envelope.from_headers(delivery.headers)
-            except codec.Undecodable as error:
-                self._park(self.context.name, delivery, None, str(error), status=ParkedStatus.PARKED)
-                continue
-            for handler in self._handlers.get(envelope.type, []):
-                self._deliver(handler, delivery, envelope, blocked)
-            if envelope.type not in self._handlers:
-                self._park(self.context.name, delivery, envelope, "unknown event type", status=ParkedStatus.PARKED)
+        """Handle a batch in order. When it returns, every message took effect, was a duplicate, or is parked.
+
+        The effects share a transaction where they can: not in a batch that was delivered before, and may hold what
+        killed a consumer.
+        """
+        jobs = [job for delivery in deliveries for job in self._jobs(delivery)]
+        if any(delivery.again for delivery in deliveries):
+            for job in jobs:
+                self._deliver_again(job)
+            forget_starts(self.context.alias, [job.envelope.id for job in jobs])
+            return
+        together = [job for job in jobs if not job.handler.alone]
+        left = self._together(together) if len(together) > 1 else together
+        for job in (*left, *(job for job in jobs if job.handler.alone)):
+            self._deliver(job)
 
     def retry_due(self) -> None:
         """Try the parked messages whose pause is over, the oldest of each key first."""
@@ -101,41 +126,78 @@ class Consumer:
         for row_id, consumer, headers, body, attempts in due:
             parked = ParkedMessage.objects.using(self.context.alias).filter(id=row_id)
             headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])
+            handler = by_name[consumer]
             try:
-                self._run(by_name[consumer], Envelope.from_headers(headers), body.encode())
+                event = codec.decode(body.encode(), handler.event)
+                self._run(handler, Envelope.from_headers(headers), event, before=row_id)
             except Exception as error:
                 self._survive()
                 parked.update(**_after_failure(attempts + 1, error, clock.now()))
             else:
                 parked.delete()
 
-    def _deliver(self, handler: Handler, delivery: Delivery, envelope: Envelope, blocked: set[tuple[str, str]]) -> None:
-        key = (handler.name, envelope.partitionkey)
-        if key in blocked:
-            self._park(handler.name, delivery, envelope, "waits for an earlier message of its key")
-            return
-        if delivery.deliveries > min(KILLER, MAX_DELIVERIES):
-            reason = f"delivered {delivery.deliveries} times without an outcome"
-            self._park(handler.name, delivery, envelope, reason, status=ParkedStatus.PARKED)
-            blocked.add(key)
-            return
+    def _jobs(self, delivery: Delivery) -> list[Job]:
+        """Return what is to be done about a message; one that nobody can read is parked at once."""
         try:
-            self._run(handler, envelope, delivery.data)
+            envelope = Envelope.from_headers(delivery.headers)
+        except codec.Undecodable as error:
+            self._park(self.context.name, delivery, None, str(error), status=ParkedStatus.PARKED)
+            return []
+        jobs = []
+        for handler in self._handlers.get(envelope.type, []):
+            try:
+                jobs.append(Job(handler, delivery, envelope, codec.decode(delivery.data, handler.event)))
+            except codec.Undecodable as error:
+                self._park(handler.name, delivery, envelope, f"Undecodable: {error}", status=ParkedStatus.PARKED)
+        if envelope.type not in self._handlers:
+            self._park(self.context.name, delivery, envelope, "unknown event type", status=ParkedStatus.PARKED)
+        return jobs
+
+    def _together(self, jobs: Sequence[Job]) -> list[Job]:
+        """Handle messages in one transaction; return those that must be handled one by one: all of them if any failed,
+        else those that were handled before or whose key is blocked."""
+        try:
+            with grouped(self.context.alias):
+                outcomes = _consume_together(jobs)
+        except (Exception, SystemExit) as error:
+            self._survive()
+            log.warning("group_given_up", context=self.context.name, messages=len(jobs), reason=repr(error))
+            return list(jobs)
+        for (consumer, _), outcome in outcomes.items():
+            metrics.INBOX_HANDLED.labels(self.context.name, consumer, outcome).inc()
+        return [job for job in jobs if (job.handler.name, job.envelope.id) not in outcomes]
+
+    def _deliver_again(self, job: Job) -> None:
+        """Handle a message of which an earlier reader may have died; one that kills again and again is parked."""
+        handler, delivery, envelope, _ = job
+        starts = count_start(_receipt(handler, envelope))
+        if starts > KILLER:
+            reason = f"begun {starts} times without an outcome"
+            self._park(handler.name, delivery, envelope, reason, status=ParkedStatus.PARKED)
+        else:
+            self._deliver(job)
+
+    def _deliver(self, job: Job) -> None:
+        handler, delivery, envelope, event = job
+        try:
+            self._run(handler, envelope, event)
+        except KeyBlocked:
+            self._park(handler.name, delivery, envelope, "waits for an earlier message of its key")
         except Exception as error:
             self._survive()
             log.exception("handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id))
             failure = _after_failure(1, error, clock.now())
             self._park(handler.name, delivery, envelope, failure["reason"], status=failure["status"], attempts=1)
-            blocked.add(key)
 
-    def _run(self, handler: Handler, envelope: Envelope, data: bytes) -> None:
+    def _run(self, handler: Handler, envelope: Envelope, event: Any, *, before: int = LAST) -> None:
         """Run one handler for one message, once and for all.
 
         Raises:
+            KeyBlocked
             Exception: whatever the handler raised; nothing of it was kept.
         """
         try:
-            outcome = consume(handler, envelope, data)
+            outcome = consume(handler, envelope, event, before=before)
         except SystemExit as error:
             raise RuntimeError(f"the handler tried to end the process: {error}") from error
         metrics.INBOX_HANDLED.labels(self.context.name, handler.name, outcome).inc()
@@ -171,11 +233,6 @@ class Consumer:
         )
         metrics.INBOX_HANDLED.labels(self.context.name, consumer, "parked").inc()
 
-    def _blocked_keys(self) -> set[tuple[str, str]]:
-        with connections[self.context.alias].cursor() as cursor:
-            cursor.execute(BLOCKED_KEYS, [f"{self.context.name}.%"])
-            return set(cursor.fetchall())
-
     def _lend_connections(self) -> None:
         """Give connections to other contexts' databases, opened by calls of handlers, back to their pools."""
         for connection in connections.all(initialized_only=True):
@@ -188,17 +245,47 @@ class Consumer:
             connection.close_if_unusable_or_obsolete()
 
 
-def consume(handler: Handler, envelope: Envelope, data: bytes) -> str:
+def consume(handler: Handler, envelope: Envelope, event: Any, *, before: int = LAST) -> str:
     """Run ``handler`` for one message and return ``handled``, ``ignored`` or ``duplicate``.
 
     A handler that opened no unit of work had nothing to change; the inbox remembers that too.
 
     Raises:
-        codec.Undecodable: the data are not of the event's shape.
+        KeyBlocked: an earlier message of its key is parked, before the number ``before``.
         Exception: the handler failed; its transaction is gone, inbox row included.
     """
-    event = codec.decode(data, handler.event)
-    receipt = Receipt(handler.context, handler.name, envelope.id, envelope.type)
+    receipt = _receipt(handler, envelope, before=before)
+    try:
+        _call(handler, envelope, event, receipt)
+        if receipt.recorded:
+            return "handled"
+        with transaction.atomic(using=handler.context):
+            insert(receipt, outcome="IGNORED")
+    except AlreadyHandled:
+        return "duplicate"
+    return "ignored"
+
+
+def _consume_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], str]:
+    """Run handlers in the open group; return the outcome of every message that was new and not blocked."""
+    receipts = [_receipt(job.handler, job.envelope) for job in jobs]
+    claimed = claim(receipts, outcome="HANDLED")
+    begun = []
+    for job, receipt in zip(jobs, receipts, strict=True):
+        if receipt.key in claimed:
+            claimed.discard(receipt.key)
+            receipt.claimed = True
+            _call(job.handler, job.envelope, job.event, receipt)
+            begun.append(receipt)
+    note_ignored([receipt for receipt in begun if not receipt.recorded])
+    return {receipt.key: "handled" if receipt.recorded else "ignored" for receipt in begun}
+
+
+def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Receipt:
+    return Receipt(handler.context, handler.name, envelope.id, envelope.type, envelope.partitionkey, before=before)
+
+
+def _call(handler: Handler, envelope: Envelope, event: Any, receipt: Receipt) -> None:
     with (
         request_context.bound(
             correlation_id=envelope.correlationid,
@@ -208,18 +295,7 @@ def consume(handler: Handler, envelope: Envelope, data: bytes) -> str:
         ),
         receiving(receipt),
     ):
-        try:
-            handler.function(event, envelope)
-        except AlreadyHandled:
-            return "duplicate"
-    if receipt.recorded:
-        return "handled"
-    try:
-        with transaction.atomic(using=handler.context):
-            insert(receipt, outcome="IGNORED")
-    except AlreadyHandled:
-        return "duplicate"
-    return "ignored"
+        handler.function(event, envelope)
 
 
 def _pause(attempts: int) -> timedelta:

@@ -26,6 +26,21 @@ class InboxMessage(models.Model):
         return f"{self.consumer} {self.message_id}"
 
 
+class InboxStart(models.Model):
+    """How often a consumer began with a message that it may have been handed before. Gone when the message is done."""
+
+    pk = models.CompositePrimaryKey("consumer", "message_id")
+    consumer = models.CharField(max_length=120)
+    message_id = models.UUIDField()
+    starts = models.SmallIntegerField()
+
+    class Meta:
+        db_table = "inbox_start"
+
+    def __str__(self) -> str:
+        return f"{self.consumer} {self.message_id}"
+
+
 class ParkedStatus(models.TextChoices):
     RETRY = "RETRY", "will be tried again"
     PARKED = "PARKED", "waits for a person"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,24 +12,62 @@ from django.db import connections
 
 INSERT = """
     INSERT INTO inbox_message (consumer, message_id, event_type, outcome, handled_at)
-    VALUES (%s, %s, %s, %s, clock_timestamp())
+    SELECT r.consumer, r.message_id, r.event_type, %s, clock_timestamp()
+    FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::bigint[])
+         AS r (consumer, message_id, event_type, partition_key, before)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM inbox_parked AS p
+        WHERE p.consumer = r.consumer AND p.partition_key = r.partition_key AND p.id < r.before
+    )
     ON CONFLICT (consumer, message_id) DO NOTHING
+    RETURNING consumer, message_id
 """
+HANDLED_BEFORE = "SELECT 1 FROM inbox_message WHERE consumer = %s AND message_id = %s"
+IGNORED = """
+    UPDATE inbox_message AS m SET outcome = 'IGNORED'
+    FROM unnest(%s::text[], %s::uuid[]) AS r (consumer, message_id)
+    WHERE m.consumer = r.consumer AND m.message_id = r.message_id
+"""
+START = """
+    INSERT INTO inbox_start (consumer, message_id, starts)
+    SELECT r.consumer, r.message_id, 1 FROM (VALUES (%s::text, %s::uuid)) AS r (consumer, message_id)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM inbox_message AS m WHERE m.consumer = r.consumer AND m.message_id = r.message_id
+    )
+    ON CONFLICT (consumer, message_id) DO UPDATE SET starts = inbox_start.starts + 1
+    RETURNING starts
+"""
+FORGET_STARTS = "DELETE FROM inbox_start WHERE message_id = ANY(%s)"
+LAST = 2**63 - 1
+"""More than any number of a parked message."""
 
 
 class AlreadyHandled(Exception):
     """This consumer has handled this message before; the transaction ends without a change."""
 
 
+class KeyBlocked(Exception):
+    """An earlier message of the same key waits for this consumer; the transaction ends without a change."""
+
+
 @dataclass
 class Receipt:
-    """What the running handler owes the inbox of ``alias``; ``recorded`` once a unit of work has inserted it."""
+    """What the running handler owes the inbox of ``alias``; ``recorded`` once a unit of work has seen to it."""
 
     alias: str
     consumer: str
     message_id: UUID
     event_type: str
+    partition_key: str
+    before: int = LAST
+    """The message's own number among the parked ones: only what was parked before it is in its way."""
+    claimed: bool = False
+    """Whether the row was inserted already, with those of other messages, in the open transaction."""
     recorded: bool = False
+
+    @property
+    def key(self) -> tuple[str, UUID]:
+        return self.consumer, self.message_id
 
 
 _receipt: ContextVar[Receipt | None] = ContextVar("inbox_receipt", default=None)
@@ -53,6 +91,7 @@ def record_receipt(alias: str) -> None:
 
     Raises:
         AlreadyHandled: the row exists. A parallel transaction that holds it is waited for.
+        KeyBlocked
         RuntimeError: the handler opens a second unit of work; one event is one action.
     """
     receipt = _receipt.get()
@@ -60,7 +99,8 @@ def record_receipt(alias: str) -> None:
         return
     if receipt.recorded:
         raise RuntimeError(f"{receipt.consumer} opened a second unit of work for one event")
-    insert(receipt, outcome="HANDLED")
+    if not receipt.claimed:
+        insert(receipt, outcome="HANDLED")
     receipt.recorded = True
 
 
@@ -69,8 +109,51 @@ def insert(receipt: Receipt, *, outcome: str) -> None:
 
     Raises:
         AlreadyHandled: the row exists.
+        KeyBlocked
     """
+    if claim([receipt], outcome=outcome):
+        return
     with connections[receipt.alias].cursor() as cursor:
-        cursor.execute(INSERT, [receipt.consumer, receipt.message_id, receipt.event_type, outcome])
-        if cursor.rowcount == 0:
+        cursor.execute(HANDLED_BEFORE, list(receipt.key))
+        if cursor.fetchone():
             raise AlreadyHandled(f"{receipt.consumer} handled {receipt.message_id} before")
+    raise KeyBlocked(f"{receipt.consumer} keeps an earlier message of {receipt.partition_key}")
+
+
+def claim(receipts: Sequence[Receipt], *, outcome: str) -> set[tuple[str, UUID]]:
+    """Insert the inbox rows of messages for one context, and return the keys of those that were new and not blocked.
+
+    One statement, in the caller's transaction.
+    """
+    columns = (
+        [receipt.consumer for receipt in receipts],
+        [receipt.message_id for receipt in receipts],
+        [receipt.event_type for receipt in receipts],
+        [receipt.partition_key for receipt in receipts],
+        [receipt.before for receipt in receipts],
+    )
+    with connections[receipts[0].alias].cursor() as cursor:
+        cursor.execute(INSERT, [outcome, *columns])
+        return set(cursor.fetchall())
+
+
+def note_ignored(receipts: Sequence[Receipt]) -> None:
+    """Correct the outcome of claimed messages whose handlers had nothing to change. One statement, none for none."""
+    if receipts:
+        with connections[receipts[0].alias].cursor() as cursor:
+            cursor.execute(IGNORED, [[r.consumer for r in receipts], [r.message_id for r in receipts]])
+
+
+def count_start(receipt: Receipt) -> int:
+    """Note, and commit at once, that the handler begins with a message; return how often it has begun without an
+    outcome. Zero for a message that was handled."""
+    with connections[receipt.alias].cursor() as cursor:
+        cursor.execute(START, list(receipt.key))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def forget_starts(alias: str, message_ids: Sequence[UUID]) -> None:
+    """Forget the messages that have an outcome now."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(FORGET_STARTS, [list(message_ids)])

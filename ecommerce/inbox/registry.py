@@ -21,16 +21,18 @@ class Handler:
     context: str
     event: type[Any]
     function: Callable[[Any, Envelope], None]
+    alone: bool = False
 
 
 _handlers: dict[str, Handler] = {}
 
 
-def subscribe(event: type[E]) -> Callable[[HandlerFunction[E]], HandlerFunction[E]]:
+def subscribe(event: type[E], *, alone: bool = False) -> Callable[[HandlerFunction[E]], HandlerFunction[E]]:
     """Register a function of ``contexts/<context>/handlers.py`` as a handler of ``event``.
 
-    The function gets the decoded event and its envelope, outside any transaction, and calls one use case. It is called
-    at least once per event; its unit of work takes effect once.
+    The function gets the decoded event and its envelope, and calls one use case. It is called at least once per event;
+    its unit of work takes effect once. Those of a batch of events share a transaction, so a handler that calls another
+    context is registered as ``alone``: it runs outside any transaction.
     """
 
     def register(function: HandlerFunction[E]) -> HandlerFunction[E]:
@@ -38,7 +40,7 @@ def subscribe(event: type[E]) -> Callable[[HandlerFunction[E]], HandlerFunction[
         name = f"{context.name}.{function.__name__}"
         if name in _handlers and _handlers[name].function.__qualname__ != function.__qualname__:
             raise ValueError(f"two handlers are called {name}")
-        _handlers[name] = Handler(name=name, context=context.name, event=event, function=function)
+        _handlers[name] = Handler(name=name, context=context.name, event=event, function=function, alone=alone)
         return function
 
     return register

@@ -14,8 +14,6 @@ from uuid import UUID
 from ecommerce.messaging.envelope import Message
 
 EXCHANGE = "commerce.events"
-MAX_DELIVERIES = 20
-"""A message delivered more often than this kills its consumer every time, and is parked unseen."""
 MAX_MESSAGE_BYTES = 256 * 1024
 
 
@@ -39,8 +37,8 @@ class Delivery:
     tag: Any
     headers: dict[str, Any]
     data: bytes
-    deliveries: int
-    """How often the broker has handed it out, this time included."""
+    again: bool = False
+    """Whether the queue's former reader may have been handed it too, and may have died of it."""
 
 
 class Publisher(ABC):

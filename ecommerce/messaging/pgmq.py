@@ -8,9 +8,10 @@ and deleting go straight to the queue's table: PGMQ's functions compose, and so 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from operator import itemgetter
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -31,24 +32,25 @@ from ecommerce.messaging.broker import (
 )
 from ecommerce.messaging.envelope import Message
 
+ROUTES = """
+    SELECT k.routing_key, b.queue_name FROM unnest(%s::text[]) AS k (routing_key)
+    LEFT JOIN pgmq.topic_bindings b ON k.routing_key ~ b.compiled_regex
+    ORDER BY b.queue_name
+"""
 SEND = """
-    SELECT m.event_id, pgmq.send_topic(m.routing_key, m.data, m.headers, 0)
-    FROM unnest(%(ids)s::uuid[], %(keys)s::text[], %(data)s::jsonb[], %(headers)s::jsonb[])
-         WITH ORDINALITY AS m (event_id, routing_key, data, headers, position)
-    ORDER BY m.position
+    WITH m AS MATERIALIZED (
+        SELECT * FROM unnest(%s::text[], %s::jsonb[], %s::jsonb[])
+                      WITH ORDINALITY AS m (routing_key, data, headers, position)
+    ), {inserts}
+    SELECT pg_notify(queue_name, '') FROM unnest(%s::text[]) AS woken (queue_name)
 """
-WAKE = """
-    SELECT pg_notify(queue_name, '') FROM (
-        SELECT DISTINCT b.queue_name FROM pgmq.topic_bindings b
-        JOIN unnest(%(keys)s::text[]) AS k (routing_key) ON k.routing_key ~ b.compiled_regex
-    ) AS woken
+INSERT = """
+    {name} AS (
+        INSERT INTO {queue} (vt, message, headers)
+        SELECT clock_timestamp(), data, headers FROM m WHERE routing_key = ANY(%s) ORDER BY position
+    )
 """
-READ = """
-    UPDATE {queue} AS q SET read_ct = read_ct + 1
-    FROM (SELECT msg_id FROM {queue} ORDER BY msg_id LIMIT %s) AS oldest
-    WHERE q.msg_id = oldest.msg_id
-    RETURNING q.msg_id, q.headers, q.message::text, q.read_ct
-"""
+READ = "SELECT msg_id, headers, message::text FROM {queue} ORDER BY msg_id LIMIT %s"
 DELETE = "DELETE FROM {queue} WHERE msg_id = ANY(%s)"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 BINDINGS = "SELECT pattern FROM pgmq.topic_bindings WHERE queue_name = %s"
@@ -113,12 +115,15 @@ class PgmqPublisher(Publisher):
 class PgmqSubscription(Subscription):
     def __init__(self, queue: str) -> None:
         self._queue = queue
+        self._read_statement, self._delete_statement = (
+            sql.SQL(text).format(queue=_table(queue)) for text in (READ, DELETE)
+        )
         self._connection: psycopg.Connection[Any] | None = None
         self._holds_queue = False
         self._emptied = False
         """Whether the last read took all there was."""
-        table = sql.Identifier("pgmq", f"q_{queue}")
-        self._read_statement, self._delete_statement = (sql.SQL(text).format(queue=table) for text in (READ, DELETE))
+        self._first = True
+        """Whether nothing was read yet, so that the former reader may have read the same."""
 
     def receive(self, *, limit: int, timeout: float) -> list[Delivery]:
         try:
@@ -145,18 +150,20 @@ class PgmqSubscription(Subscription):
         if self._connection is not None:
             with suppress(psycopg.Error):
                 self._connection.close()
-        self._connection, self._holds_queue, self._emptied = None, False, False
+        self._connection, self._holds_queue, self._emptied, self._first = None, False, False, True
 
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None:
             self._connection = _connect(autocommit=True)
+            # Should a power failure undo an acknowledgement, the message comes again, and the inbox knows it.
+            self._connection.execute("SET synchronous_commit = off")
             self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._queue)))
         return self._connection
 
     def _read(self, connection: psycopg.Connection[Any], limit: int) -> list[Delivery]:
-        rows = sorted(connection.execute(self._read_statement, [limit]).fetchall(), key=itemgetter(0))
-        self._emptied = len(rows) < limit
-        return [Delivery(tag, headers or {}, data.encode(), deliveries) for tag, headers, data, deliveries in rows]
+        rows = connection.execute(self._read_statement, [limit]).fetchall()
+        again, self._first, self._emptied = self._first, False, len(rows) < limit
+        return [Delivery(tag, headers or {}, data.encode(), again) for tag, headers, data in rows]
 
 
 def _connect(*, autocommit: bool = False) -> psycopg.Connection[Any]:
@@ -172,18 +179,32 @@ def _connect(*, autocommit: bool = False) -> psycopg.Connection[Any]:
 
 
 def _send(cursor: Any, messages: Sequence[Message]) -> Published:
-    """Enqueue in one statement, in order, and wake the readers at commit."""
+    """Enqueue in order and wake the readers at commit. Two statements."""
     small = [message for message in messages if len(message.data) <= MAX_MESSAGE_BYTES]
     refused = {m.envelope.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if m not in small}
-    keys = [message.envelope.type for message in small]
-    parameters = {
-        "ids": [message.envelope.id for message in small],
-        "keys": keys,
-        "data": [message.data.decode() for message in small],
-        "headers": [json.dumps(message.envelope.headers()) for message in small],
-    }
-    cursor.execute(SEND, parameters)
-    queues = dict(cursor.fetchall())
-    cursor.execute(WAKE, {"keys": sorted(set(keys))})
-    unroutable = {event_id: "no queue is bound to this type" for event_id, count in queues.items() if not count}
-    return Published(frozenset(queues) - frozenset(unroutable), {**refused, **unroutable})
+    cursor.execute(ROUTES, [sorted({message.envelope.type for message in small})])
+    routes: dict[str, list[str]] = defaultdict(list)
+    for key, queue in cursor.fetchall():
+        routes[queue].append(key)
+    unroutable = set(routes.pop(None, ()))  # type: ignore[call-overload]
+    if routes:
+        columns = (
+            [message.envelope.type for message in small],
+            [message.data.decode() for message in small],
+            [json.dumps(message.envelope.headers()) for message in small],
+        )
+        cursor.execute(_insertion(tuple(routes)), [*columns, *routes.values(), list(routes)])
+    refused |= {m.envelope.id: "no queue is bound to this type" for m in small if m.envelope.type in unroutable}
+    return Published(frozenset(m.envelope.id for m in messages) - frozenset(refused), refused)
+
+
+@cache
+def _insertion(queues: tuple[str, ...]) -> sql.Composed:
+    """Return the statement that puts messages into these queues. Its parameters: the routing keys, data and headers of
+    all messages, the routing keys of each queue, and the queues to wake."""
+    inserts = [sql.SQL(INSERT).format(name=sql.Identifier(f"to_{queue}"), queue=_table(queue)) for queue in queues]
+    return sql.SQL(SEND).format(inserts=sql.SQL(",").join(inserts))
+
+
+def _table(queue: str) -> sql.Identifier:
+    return sql.Identifier("pgmq", f"q_{queue}")

@@ -19,7 +19,6 @@ from kombu.exceptions import OperationalError
 
 from ecommerce.messaging.broker import (
     EXCHANGE,
-    MAX_DELIVERIES,
     MAX_MESSAGE_BYTES,
     Broker,
     BrokerUnavailable,
@@ -31,6 +30,8 @@ from ecommerce.messaging.broker import (
 from ecommerce.messaging.envelope import Message
 
 DEAD_LETTERS = "commerce.dead-letters"
+MAX_DELIVERIES = 20
+"""RabbitMQ lays a message aside that came back more often than this. The consumer parks what kills it long before."""
 LOST = (AMQPError, OSError, OperationalError)
 PREFETCH = 200
 
@@ -204,8 +205,7 @@ class RabbitSubscription(Subscription):
     def _on_message(self, message: Any) -> None:
         headers = message.headers or {}
         body = message.body if isinstance(message.body, bytes) else message.body.encode()
-        deliveries = int(headers.get("x-delivery-count", 0)) + 1
-        self._waiting.append(Delivery(message.delivery_tag, headers, body, deliveries))
+        self._waiting.append(Delivery(message.delivery_tag, headers, body, again=message.delivery_info["redelivered"]))
 
 
 def _amqp(message: Message) -> amqp.Message:

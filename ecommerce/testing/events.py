@@ -45,7 +45,7 @@ def deliver(
         sequence=version,
         replay=replay,
     )
-    return {handler.name: consume(handler, envelope, codec.encode(event)) for handler in found}
+    return {handler.name: consume(handler, envelope, codec.round_trip(event, handler.event)) for handler in found}
 
 
 def published(context: str, event: type[Any] | None = None) -> list[Any]:
@@ -77,7 +77,7 @@ def drain(*contexts: str, rounds: int = 10) -> int:
         for row in rows:
             envelope = Envelope.from_headers(row.headers)
             for handler in handlers(event_type=row.event_type):
-                consume(handler, envelope, codec.encode(row.payload))
+                consume(handler, envelope, codec.from_builtins(row.payload, handler.event))
             row.delete()
             delivered += 1
     raise AssertionError(f"events still appear after {rounds} rounds")

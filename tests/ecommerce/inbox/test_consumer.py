@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from contexts.order.events import OrderPlaced
 from ecommerce import clock, codec
 from ecommerce.ids import new_id
 from ecommerce.inbox import registry
-from ecommerce.inbox.consumer import MAX_ATTEMPTS, Consumer
-from ecommerce.inbox.models import InboxMessage, ParkedMessage
+from ecommerce.inbox.consumer import KILLER, MAX_ATTEMPTS, Consumer
+from ecommerce.inbox.models import InboxMessage, InboxStart, ParkedMessage
 from ecommerce.messaging.broker import Delivery
 from ecommerce.messaging.envelope import Envelope
 from ecommerce.messaging.pgmq import PgmqBroker
@@ -56,12 +57,12 @@ def consumer(effects: Effects) -> Consumer:
     return Consumer(current()["order"], PgmqBroker())
 
 
-def delivery(order_id: UUID, version: int = 1, *, event_id: UUID | None = None, deliveries: int = 1) -> Delivery:
+def delivery(order_id: UUID, version: int = 1, *, event_id: UUID | None = None, again: bool = False) -> Delivery:
     envelope = Envelope(
         id=event_id or new_id(), source="/contexts/order", type=OrderPlaced.type, subject=str(order_id),
         time=clock.now(), partitionkey=str(order_id), sequence=version,
     )  # fmt: skip
-    return Delivery(1, envelope.headers(), codec.encode(OrderPlaced(order_id=order_id, number="N")), deliveries)
+    return Delivery(1, envelope.headers(), codec.encode(OrderPlaced(order_id=order_id, number="N")), again)
 
 
 def written() -> list[tuple[UUID, int]]:
@@ -152,16 +153,144 @@ def test_a_handler_that_tries_to_end_the_process_is_parked_like_any_failure(
     assert "tried to end the process" in ParkedMessage.objects.using("order").get().reason
 
 
-def test_a_message_that_kills_its_consumer_again_and_again_is_parked_unseen(consumer: Consumer) -> None:
-    consumer.handle([delivery(new_id(), deliveries=6)])
+def test_the_message_that_kills_its_consumer_again_and_again_is_parked_and_no_other(
+    consumer: Consumer, effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Nothing catches this, as nothing would catch SIGKILL."""
 
-    assert not written()
-    assert ParkedMessage.objects.using("order").get().status == "PARKED"
+    killer, real = new_id(), Effects.__call__
+
+    def kill(self: Effects, event: OrderPlaced, envelope: Envelope) -> None:
+        if event.order_id == killer:
+            raise Killed
+        real(self, event, envelope)
+
+    monkeypatch.setattr(Effects, "__call__", kill)
+    batch = [delivery(new_id(), 1, again=True), delivery(killer, 2, again=True), delivery(new_id(), 3, again=True)]
+    for _ in range(KILLER):
+        with pytest.raises(Killed):
+            consumer.handle(batch)
+    consumer.handle(batch)
+
+    assert [version for _, version in written()] == [1, 3]
+    parked = ParkedMessage.objects.using("order").get()
+    assert (parked.partition_key, parked.status) == (str(killer), "PARKED")
+    assert "begun 6 times" in parked.reason
+    assert not InboxStart.objects.using("order").exists()
 
 
+# --- batches -------------------------------------------------------------------------------------------------------
+def transactions() -> list[int]:
+    """How many effects each transaction wrote."""
+    with connections["order"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM test_effects GROUP BY xmin::text ORDER BY 1")
+        return [count for (count,) in cursor.fetchall()]
+
+
+def test_the_effects_of_a_batch_share_a_transaction(consumer: Consumer) -> None:
+    consumer.handle([delivery(new_id()) for _ in range(5)])
+    assert transactions() == [5]
+    assert InboxMessage.objects.using("order").filter(outcome="HANDLED").count() == 5
+
+
+def test_one_failure_gives_the_shared_transaction_up_and_costs_nobody_else_anything(
+    consumer: Consumer, effects: Effects
+) -> None:
+    poisoned = new_id()
+    effects.failing = {poisoned}
+    consumer.handle([delivery(new_id()), delivery(poisoned), delivery(new_id())])
+    assert transactions() == [1, 1]
+    assert ParkedMessage.objects.using("order").get().partition_key == str(poisoned)
+
+
+def test_what_may_have_killed_a_consumer_is_handled_one_by_one(consumer: Consumer) -> None:
+    consumer.handle([delivery(new_id(), again=True), delivery(new_id()), delivery(new_id())])
+    assert transactions() == [1, 1, 1]
+
+
+def test_messages_of_a_batch_that_were_handled_before_have_no_second_effect(consumer: Consumer) -> None:
+    first, second, third = (delivery(new_id(), version) for version in (1, 2, 3))
+    consumer.handle([first, second])
+    consumer.handle([second, third, third, first])
+    assert [version for _, version in written()] == [1, 2, 3]
+
+
+def test_a_handler_that_goes_on_after_a_failed_unit_of_work_keeps_nothing_of_it(
+    consumer: Consumer, effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shaky = new_id()
+
+    def stumble(event: OrderPlaced, envelope: Envelope) -> None:
+        with suppress(ValueError), unit_of_work("order"):
+            with connections["order"].cursor() as cursor:
+                cursor.execute("INSERT INTO test_effects VALUES (%s, %s)", [event.order_id, envelope.sequence])
+            if event.order_id == shaky:
+                raise ValueError("half done")
+
+    monkeypatch.setattr(Effects, "__call__", lambda self, event, envelope: stumble(event, envelope))
+    healthy = [delivery(new_id(), 1), delivery(new_id(), 2)]
+    consumer.handle([healthy[0], delivery(shaky, 3), healthy[1]])
+    assert [version for _, version in written()] == [1, 2]
+
+
+def test_a_unit_of_work_within_another_is_refused_in_a_batch_too(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nest(self: Effects, event: OrderPlaced, envelope: Envelope) -> None:
+        with unit_of_work("order"), unit_of_work("order"):
+            raise AssertionError("not reached")
+
+    monkeypatch.setattr(Effects, "__call__", nest)
+    consumer.handle([delivery(new_id()), delivery(new_id())])
+    reasons = set(ParkedMessage.objects.using("order").values_list("reason", flat=True))
+    assert len(reasons) == 1
+    assert "RuntimeError" in reasons.pop()
+
+
+def test_a_batch_remembers_which_messages_needed_no_change(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    changing, real = new_id(), Effects.__call__
+
+    def choose(self: Effects, event: OrderPlaced, envelope: Envelope) -> None:
+        if event.order_id == changing:
+            real(self, event, envelope)
+
+    monkeypatch.setattr(Effects, "__call__", choose)
+    consumer.handle([delivery(new_id()), delivery(changing), delivery(new_id())])
+    outcomes = InboxMessage.objects.using("order").order_by("outcome").values_list("outcome", flat=True)
+    assert list(outcomes) == ["HANDLED", "IGNORED", "IGNORED"]
+
+
+def test_who_calls_other_contexts_runs_outside_any_transaction(
+    effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_transactions: list[bool] = []
+
+    def look(event: OrderPlaced, envelope: Envelope) -> None:
+        open_transactions.append(connections["order"].in_atomic_block)
+
+    lonely = registry.Handler("order.test_effect", "order", OrderPlaced, look, alone=True)
+    monkeypatch.setattr(registry, "_handlers", {lonely.name: lonely})
+    Consumer(current()["order"], PgmqBroker()).handle([delivery(new_id()), delivery(new_id())])
+    assert open_transactions == [False, False]
+
+
+def test_a_blocked_key_in_a_batch_queues_up_behind_what_blocks_it(consumer: Consumer, effects: Effects) -> None:
+    poisoned, healthy = new_id(), new_id()
+    effects.failing = {poisoned}
+    consumer.handle([delivery(poisoned, 1)])
+    effects.failing = set()
+    consumer.handle([delivery(healthy, 1), delivery(poisoned, 2), delivery(healthy, 2)])
+    assert [(order_id, version) for order_id, version in written()] == [(healthy, 1), (healthy, 2)]
+    for _ in range(2):
+        retry(consumer)
+    assert [version for order_id, version in written() if order_id == poisoned] == [1, 2]
+
+
+# --- poison --------------------------------------------------------------------------------------------------------
 def test_undecodable_data_and_envelopes_are_parked_at_once(consumer: Consumer) -> None:
     good = delivery(new_id())
-    consumer.handle([Delivery(1, good.headers, b"{not json", 1), Delivery(2, {"x": "y"}, b"{}", 1)])
+    consumer.handle([Delivery(1, good.headers, b"{not json"), Delivery(2, {"x": "y"}, b"{}")])
 
     assert [row.status for row in ParkedMessage.objects.using("order").order_by("id")] == ["PARKED", "PARKED"]
 
@@ -170,6 +299,6 @@ def test_an_event_of_unknown_version_is_parked(consumer: Consumer) -> None:
     known = delivery(new_id())
     headers = {**known.headers, "cloudEvents_type": "order.placed.v99"}
 
-    consumer.handle([Delivery(1, headers, known.data, 1)])
+    consumer.handle([Delivery(1, headers, known.data)])
 
     assert ParkedMessage.objects.using("order").get().reason == "unknown event type"

@@ -34,6 +34,16 @@ def receive(subscription: Subscription, count: int, *, within: float = 10) -> li
     raise AssertionError(f"fewer than {count} messages within {within} s")
 
 
+def take(subscription: Subscription, count: int) -> list[tuple[int, bool]]:
+    """Receive and acknowledge ``count`` messages; return the sequence of each and whether it came again."""
+    taken: list[tuple[int, bool]] = []
+    while len(taken) < count:
+        batch = receive(subscription, 1)
+        taken += [(sequences([delivery])[0], delivery.again) for delivery in batch]
+        subscription.acknowledge(batch)
+    return taken
+
+
 def sequences(deliveries: Sequence[Delivery]) -> list[int]:
     return [Envelope.from_headers(delivery.headers).sequence for delivery in deliveries]
 
@@ -79,14 +89,28 @@ def test_what_was_not_acknowledged_comes_again_to_the_next_reader_in_order(broke
 
     taken = receive(first, 1)
     first.acknowledge(taken[:1])
+    assert receive(first, 1)
     assert second.receive(limit=10, timeout=0.3) == [], "a second reader stands by while the first lives"
     first.close()
 
-    again: list[Delivery] = []
-    deadline = time.monotonic() + 10
-    while len(again) < 2 and time.monotonic() < deadline:
-        again += second.receive(limit=10, timeout=0.5)
-    assert sequences(again)[:2] == [2, 3]
+    assert [sequence for sequence, _ in take(second, 2)] == [2, 3]
+    publisher.close()
+    second.close()
+
+
+def test_what_a_former_reader_may_have_died_of_is_marked(broker: Broker, queue: str) -> None:
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher, first = broker.publisher(), broker.subscribe(queue)
+    publisher.publish([message(sequence=n) for n in (1, 2)], timeout=5)
+    take(first, 2)
+    publisher.publish([message(sequence=n) for n in (3, 4)], timeout=5)
+    assert not any(delivery.again for delivery in receive(first, 1))
+    first.close()
+
+    second = broker.subscribe(queue)
+    assert [sequence for sequence, again in take(second, 2) if again] == [3, 4]
+    publisher.publish([message(sequence=5)], timeout=5)
+    assert take(second, 1) == [(5, False)]
     publisher.close()
     second.close()
 
