@@ -20,6 +20,7 @@ import structlog
 from django.db import connections, transaction
 
 from ecommerce import clock, codec
+from ecommerce.db.plans import planned_each_time
 from ecommerce.inbox.group import grouped
 from ecommerce.inbox.models import ParkedMessage, ParkedStatus
 from ecommerce.inbox.receipt import (
@@ -119,7 +120,7 @@ class Consumer:
 
     def retry_due(self) -> None:
         """Try the parked messages whose pause is over, the oldest of each key first."""
-        with connections[self.context.alias].cursor() as cursor:
+        with planned_each_time(self.context.alias) as cursor:
             cursor.execute(DUE, [clock.now(), f"{self.context.name}.%", BATCH])
             due = cursor.fetchall()
         by_name = {handler.name: handler for group in self._handlers.values() for handler in group}

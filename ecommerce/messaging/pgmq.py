@@ -7,7 +7,6 @@ and deleting go straight to the queue's table: PGMQ's functions compose, and so 
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from django.db import connections
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from ecommerce import codec
 from ecommerce.db.queues import broker_dsn
 from ecommerce.messaging.broker import (
     MAX_MESSAGE_BYTES,
@@ -39,15 +39,15 @@ ROUTES = """
 """
 SEND = """
     WITH m AS MATERIALIZED (
-        SELECT * FROM unnest(%s::text[], %s::jsonb[], %s::jsonb[])
-                      WITH ORDINALITY AS m (routing_key, data, headers, position)
+        SELECT message ->> 'type' AS type, message -> 'data' AS data, message -> 'headers' AS headers, position
+        FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS messages (message, position)
     ), {inserts}
     SELECT pg_notify(queue_name, '') FROM unnest(%s::text[]) AS woken (queue_name)
 """
 INSERT = """
     {name} AS (
         INSERT INTO {queue} (vt, message, headers)
-        SELECT clock_timestamp(), data, headers FROM m WHERE routing_key = ANY(%s) ORDER BY position
+        SELECT clock_timestamp(), data, headers FROM m WHERE type = ANY(%s) ORDER BY position
     )
 """
 READ = "SELECT msg_id, headers, message::text FROM {queue} ORDER BY msg_id LIMIT %s"
@@ -155,6 +155,7 @@ class PgmqSubscription(Subscription):
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None:
             self._connection = _connect(autocommit=True)
+            self._connection.prepare_threshold = None  # a queue is empty now and full a moment later: plan for what is
             # Should a power failure undo an acknowledgement, the message comes again, and the inbox knows it.
             self._connection.execute("SET synchronous_commit = off")
             self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._queue)))
@@ -180,30 +181,36 @@ def _connect(*, autocommit: bool = False) -> psycopg.Connection[Any]:
 
 def _send(cursor: Any, messages: Sequence[Message]) -> Published:
     """Enqueue in order and wake the readers at commit. Two statements."""
-    small = [message for message in messages if len(message.data) <= MAX_MESSAGE_BYTES]
-    refused = {m.envelope.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if m not in small}
+    refused = {
+        m.envelope.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if len(m.data) > MAX_MESSAGE_BYTES
+    }
+    small = [message for message in messages if message.envelope.id not in refused]
     cursor.execute(ROUTES, [sorted({message.envelope.type for message in small})])
     routes: dict[str, list[str]] = defaultdict(list)
     for key, queue in cursor.fetchall():
         routes[queue].append(key)
     unroutable = set(routes.pop(None, ()))  # type: ignore[call-overload]
     if routes:
-        columns = (
-            [message.envelope.type for message in small],
-            [message.data.decode() for message in small],
-            [json.dumps(message.envelope.headers()) for message in small],
-        )
-        cursor.execute(_insertion(tuple(routes)), [*columns, *routes.values(), list(routes)])
+        document = b"[%s]" % b",".join(_as_json(message) for message in small)
+        cursor.execute(_insertion(tuple(routes)), [document.decode(), *routes.values(), list(routes)])
     refused |= {m.envelope.id: "no queue is bound to this type" for m in small if m.envelope.type in unroutable}
     return Published(frozenset(m.envelope.id for m in messages) - frozenset(refused), refused)
 
 
 @cache
 def _insertion(queues: tuple[str, ...]) -> sql.Composed:
-    """Return the statement that puts messages into these queues. Its parameters: the routing keys, data and headers of
-    all messages, the routing keys of each queue, and the queues to wake."""
+    """Return the statement that puts messages into these queues. Its parameters: all messages as one JSON array, the
+    types that go to each queue, and the queues to wake."""
     inserts = [sql.SQL(INSERT).format(name=sql.Identifier(f"to_{queue}"), queue=_table(queue)) for queue in queues]
     return sql.SQL(SEND).format(inserts=sql.SQL(",").join(inserts))
+
+
+def _as_json(message: Message) -> bytes:
+    """Return type, data and headers as one JSON object: an array of these is read faster than three arrays are."""
+    envelope = message.envelope
+    return b'{"type":%s,"data":%s,"headers":%s}' % (
+        codec.encode(envelope.type), message.data, codec.encode(envelope.headers())
+    )  # fmt: skip
 
 
 def _table(queue: str) -> sql.Identifier:

@@ -11,6 +11,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ import structlog
 from django.db import connections, transaction
 from psycopg import sql
 
+from ecommerce.db.plans import planned_each_time
 from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
 from ecommerce.messaging.envelope import Envelope, Message
@@ -33,6 +35,8 @@ LEASE_SECONDS = 10
 RENEW_SECONDS = 3.0
 POLL_SECONDS = 1.0
 BATCH = 500
+DEPTH = 16
+"""Events read of one partition at least; more when a partition has more, and all of them together are few."""
 CONFIRM_TIMEOUT = 10.0
 MAX_ATTEMPTS = 10
 
@@ -86,14 +90,9 @@ READ = """
             SELECT 1 FROM outbox_event h
             WHERE h.aggregate_type = p.aggregate_type AND h.aggregate_id = p.aggregate_id
               AND h.status <> 'PENDING' AND h.id < p.id)
-        ORDER BY p.id LIMIT %(batch)s
+        ORDER BY p.id LIMIT %(depth)s
     ) AS e
     ORDER BY e.id LIMIT %(batch)s
-"""
-HOLD = """
-    SELECT partition_no, epoch FROM outbox_partition
-    WHERE owner = %(me)s AND lease_until > clock_timestamp() AND partition_no = ANY(%(partitions)s)
-    FOR KEY SHARE
 """
 MOVE = """
     WITH moved AS (
@@ -119,6 +118,14 @@ FAIL = """
 """
 
 log = structlog.get_logger(__name__)
+
+
+class LeaseGone(Exception):
+    """Another relay has taken a partition over; nothing was handed off."""
+
+
+class FollowersRefused(Exception):
+    """An event was refused, and later ones of its aggregate are in the same batch; nothing was handed off."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +156,19 @@ class Relay:
         self._broker = broker
         self._publisher: Publisher = broker.publisher()
         self._renew_at = 0.0
+        self._depth = DEPTH
+        self.drained = False
+        """Whether the last step left nothing to publish behind."""
 
     def run(self, stop: threading.Event) -> None:
         """Drain until ``stop`` is set, then publish what is left within one last round and give the leases back."""
         with self._listener() as listener:
             try:
                 while not stop.is_set():
-                    if not self.step():
-                        next(listener.notifies(timeout=POLL_SECONDS, stop_after=1), None)
+                    self.step()
+                    if self.drained:
+                        # What commits after the step has read is announced after that.
+                        list(listener.notifies(timeout=POLL_SECONDS, stop_after=1))
                 self.step()
             finally:
                 self._publisher.close()
@@ -166,6 +178,7 @@ class Relay:
         """Renew the leases if due and publish one batch; return how many events left the outbox or failed."""
         if time.monotonic() >= self._renew_at:
             self._lease()
+        self.drained = True
         if not self.held:
             return 0
         if self._broker.shares_database(self.context.alias):
@@ -175,7 +188,7 @@ class Relay:
     def _lease(self) -> None:
         """Renew what is held, give up what exceeds a fair share, claim what is missing to it."""
         parameters: dict[str, Any] = {"me": self.me, "lease": LEASE_SECONDS, "partitions": PARTITIONS}
-        with transaction.atomic(using=self.context.alias), connections[self.context.alias].cursor() as cursor:
+        with transaction.atomic(using=self.context.alias), planned_each_time(self.context.alias) as cursor:
             if not self._renew_at:
                 cursor.execute(ENSURE, parameters)
             cursor.execute(HEARTBEAT, parameters)
@@ -197,66 +210,86 @@ class Relay:
         self._renew_at = time.monotonic() + RENEW_SECONDS
 
     def _read(self) -> list[Row]:
-        with connections[self.context.alias].cursor() as cursor:
-            cursor.execute(READ, {"partitions": sorted(self.held), "batch": BATCH})
-            return [Row(*row) for row in cursor.fetchall()]
+        """Return the next events of every partition held, all in order of their ids."""
+        with planned_each_time(self.context.alias) as cursor:
+            cursor.execute(READ, {"partitions": sorted(self.held), "batch": BATCH, "depth": self._depth})
+            rows = [Row(*row) for row in cursor.fetchall()]
+        deepest = max(Counter(row.partition_no for row in rows).values(), default=0)
+        self.drained = len(rows) < BATCH and deepest < self._depth
+        more = len(rows) < BATCH and deepest == self._depth
+        self._depth = min(BATCH, 2 * self._depth) if more else DEPTH
+        return rows
 
     def _hand_off(self) -> int:
         """Move a batch from the outbox to the queues in one transaction: this hop has no duplicates."""
+        rows = self._read()
+        if not rows:
+            return 0
+        try:
+            return self._hand_over(rows)
+        except FollowersRefused:
+            return self._hand_over(first_of_each_aggregate(rows))
+        except LeaseGone:
+            self.drained, self._renew_at = False, time.monotonic()
+            return 0
+
+    def _hand_over(self, rows: Sequence[Row]) -> int:
         with transaction.atomic(using=self.context.alias):
-            rows = self._read()
-            if not rows:
-                return 0
-            with connections[self.context.alias].cursor() as cursor:
-                partitions = sorted({row.partition_no for row in rows})
-                cursor.execute(HOLD, {"me": self.me, "partitions": partitions})
-                still_held = dict(cursor.fetchall())
-            rows = [row for row in rows if still_held.get(row.partition_no) == self.held[row.partition_no]]
-            before = transaction.savepoint(using=self.context.alias)
             published = self._broker.hand_off(self.context.alias, [row.message() for row in rows])
             if published.refused:
-                # What follows a refused event of the same aggregate must wait for it: hand off only the oldest of each.
-                transaction.savepoint_rollback(before, using=self.context.alias)
-                rows = first_of_each_aggregate(rows)
-                published = self._broker.hand_off(self.context.alias, [row.message() for row in rows])
-            self._settle(rows, published)
+                self.drained = False
+                if len(first_of_each_aggregate(rows)) < len(rows):
+                    raise FollowersRefused
+            if self._settle(rows, published) < len(published.confirmed):
+                raise LeaseGone
+        self._count(rows, published)
         return len(rows)
 
     def _publish(self) -> int:
         """Publish a window, at most one unconfirmed event per aggregate, and archive what was confirmed."""
-        rows = first_of_each_aggregate(self._read())
+        read = self._read()
+        rows = first_of_each_aggregate(read)
         if not rows:
             return 0
+        self.drained = self.drained and len(rows) == len(read)
         try:
             published = self._publisher.publish([row.message() for row in rows], timeout=CONFIRM_TIMEOUT)
         except BrokerUnavailable as error:
             log.warning("broker_unavailable", context=self.context.name, error=str(error))
             time.sleep(random.uniform(0, POLL_SECONDS))  # noqa: S311
+            self.drained = False
             return 0
         with transaction.atomic(using=self.context.alias):
             self._settle(rows, published)
+        self._count(rows, published)
         return len(rows)
 
-    def _settle(self, rows: Sequence[Row], published: Published) -> None:
-        """Archive the confirmed rows while the lease is ours; put the refused ones back with a growing pause."""
+    def _settle(self, rows: Sequence[Row], published: Published) -> int:
+        """Archive the confirmed rows while the lease is ours, and return how many that were; put the refused ones back
+        with a growing pause."""
+        moved = 0
         done = [row for row in rows if row.event_id in published.confirmed]
         refused = [row for row in rows if row.event_id in published.refused]
-        with connections[self.context.alias].cursor() as cursor:
+        with planned_each_time(self.context.alias) as cursor:
             if done:
                 numbers = sorted({row.partition_no for row in done})
                 epochs = [self.held[number] for number in numbers]
                 ids = [row.id for row in done]
                 cursor.execute(MOVE, {"me": self.me, "partitions": numbers, "epochs": epochs, "ids": ids})
+                moved = int(cursor.rowcount)
             if refused:
                 errors = [published.refused[row.event_id] for row in refused]
                 pauses = [random.uniform(0, min(300, 2**row.attempts)) for row in refused]  # noqa: S311
                 parameters: dict[str, Any] = {"max": MAX_ATTEMPTS, "errors": errors, "pauses": pauses}
                 cursor.execute(FAIL, {**parameters, "ids": [row.id for row in refused]})
-        for row in done:
-            metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, "published").inc()
-        for row in refused:
-            log.error("event_refused", context=self.context.name, event_type=row.event_type, event_id=str(row.event_id))
-            metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, "refused").inc()
+        return moved
+
+    def _count(self, rows: Sequence[Row], published: Published) -> None:
+        for row in rows:
+            outcome = "refused" if row.event_id in published.refused else "published"
+            metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, outcome).inc()
+            if reason := published.refused.get(row.event_id):
+                log.error("event_refused", context=self.context.name, event_type=row.event_type, reason=reason)
 
     def _release_all(self) -> None:
         with transaction.atomic(using=self.context.alias), connections[self.context.alias].cursor() as cursor:

@@ -15,6 +15,7 @@ from django.db import connections
 
 from ecommerce import clock, codec
 from ecommerce.calls.client import refuse_open_transaction
+from ecommerce.db.plans import planned_each_time
 from ecommerce.errors import DomainError, Kind
 from ecommerce.ids import new_id
 from ecommerce.saga import statements
@@ -154,7 +155,7 @@ def claim_due(context: str, *, now: datetime, limit: int = 1) -> list[Run]:
     this process does not know are left to others.
     """
     owner, sagas = new_id(), registered()
-    with connections[current()[context].alias].cursor() as cursor:
+    with planned_each_time(current()[context].alias) as cursor:
         cursor.execute(
             statements.CLAIM,
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from contexts.notification.domain import (
     retry_delay,
 )
 from contexts.notification.models.templates import TemplateVersion
+from ecommerce.db.plans import planned_each_time
 from ecommerce.errors import Conflict
 from ecommerce.ids import new_id
 
@@ -74,19 +76,17 @@ class MessageQuerySet(models.QuerySet["Message"]):
         Rows another worker is claiming are skipped. Messages whose worker never reported back are due again after
         the lease. The attempt is counted here, so that a message that kills its worker runs out of attempts too.
         """
-        claimed = sorted(
-            self.raw(
-                """WITH due AS (
-                    SELECT id FROM messages
-                    WHERE channel = %s AND status IN ('queued', 'sending') AND next_attempt_at <= %s
-                    ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
-                )
-                UPDATE messages SET status = 'sending', attempts = attempts + 1, next_attempt_at = %s
-                FROM due WHERE messages.id = due.id RETURNING messages.*""",
-                [channel, now, size, now + lease],
-            ),
-            key=lambda message: message.id,
-        )
+        statement = """
+            WITH due AS (
+                SELECT id FROM messages
+                WHERE channel = %s AND status IN ('queued', 'sending') AND next_attempt_at <= %s
+                ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
+            )
+            UPDATE messages SET status = 'sending', attempts = attempts + 1, next_attempt_at = %s
+            FROM due WHERE messages.id = due.id RETURNING messages.*
+        """
+        with planned_each_time(self.db):
+            claimed = sorted(self.raw(statement, [channel, now, size, now + lease]), key=attrgetter("id"))
         for message in claimed:
             message.claimed = message.attempts
         return claimed
