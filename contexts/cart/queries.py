@@ -48,6 +48,15 @@ BLANK_EMAILS_IN_EVENTS = """
     WHERE cart_id = ANY(%s) AND data ->> 'email' <> ''
 """
 
+RECOVERED = """
+    UPDATE abandoned_carts SET recovered_at = %(at)s, recovered_order_id = %(order_id)s, recovered_amount = %(amount)s
+    WHERE id = (
+        SELECT id FROM abandoned_carts
+        WHERE cart_id = %(cart_id)s AND recovered_at IS NULL AND detected_at < %(at)s
+        ORDER BY detected_at DESC LIMIT 1
+    )
+"""
+
 CART_IDS = """
     SELECT cart_id FROM cart_events WHERE version = 1 AND cart_id > %s ORDER BY cart_id LIMIT %s
 """
@@ -100,6 +109,12 @@ def carts_of(*, customer_id: UUID, before: UUID | None, limit: int) -> list[Cart
     """Return a customer's open carts, newest first, from behind ``before``."""
     carts = Cart.objects.filter(customer_id=customer_id, status="open").order_by("-id")
     return list((carts.filter(id__lt=before) if before else carts)[:limit])
+
+
+def mark_recovered(*, cart_id: UUID, order_id: UUID, amount: Decimal, at: datetime) -> None:
+    """Note on the latest open abandonment of a cart, if there is one, that the cart became an order after all."""
+    with connections["cart"].cursor() as cursor:
+        cursor.execute(RECOVERED, {"cart_id": cart_id, "order_id": order_id, "amount": amount, "at": at})
 
 
 def history_of(*, cart_id: UUID, after: int, limit: int) -> list[Recorded]:

@@ -9,14 +9,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, IntegerField, QuerySet, Value
-from django.db.models.functions import Cast
+from django.db import connections
+from django.db.models import F
 
 from contexts.notification.domain import KINDS, Category, Channel, email_key, masked, refusal
-from contexts.notification.models import DeliveryAttempt, Message, Preference, Status, Template, TemplateVersion
+from contexts.notification.models import DeliveryAttempt, Message, Preference, Template, TemplateVersion
 from ecommerce.errors import NotFound
 
 CAP_WINDOW = timedelta(days=1)
+STANDING = """
+    SELECT 'wish', recipient_key, channel, allowed::int FROM preferences
+    WHERE recipient_key = ANY(%(keys)s) AND category = %(category)s
+"""
+STANDING_MARKETING = f"""
+    {STANDING} UNION ALL
+    SELECT 'recent', recipient_key, channel, count(*)::int FROM messages
+    WHERE recipient_key = ANY(%(keys)s) AND category = %(category)s AND created_at > %(since)s
+      AND status IN ('queued', 'sending', 'sent')
+    GROUP BY recipient_key, channel
+"""  # noqa: S608 - both parts are constants
 
 
 class MessageNotFound(NotFound):
@@ -42,36 +53,17 @@ class Standing:
 
 def standing(*, keys: Collection[str], category: Category, now: datetime) -> Standing:
     """Return the wishes of recipients and, for marketing, how much they were sent within a day. One statement."""
-    wishes = (
-        Preference.objects.filter(recipient_key__in=keys, category=category)
-        .order_by()
-        .values_list(Value("wish"), "recipient_key", "channel", Cast("allowed", IntegerField()))
-    )
-    rows: QuerySet[Any, Any] = wishes
-    if category is Category.MARKETING:
-        rows = wishes.union(_recent(keys, since=now - CAP_WINDOW), all=True)
     found = Standing()
-    for sort, key, channel, number in rows:
-        if sort == "wish":
-            found.wishes[key, channel] = bool(number)
-        else:
-            found.recent[key] += number
+    statement = STANDING_MARKETING if category is Category.MARKETING else STANDING
+    parameters = {"keys": list(keys), "category": category.value, "since": now - CAP_WINDOW}
+    with connections["notification"].cursor() as cursor:
+        cursor.execute(statement, parameters)
+        for sort, key, channel, number in cursor.fetchall():
+            if sort == "wish":
+                found.wishes[key, channel] = bool(number)
+            else:
+                found.recent[key] += number
     return found
-
-
-def _recent(keys: Collection[str], *, since: datetime) -> QuerySet[Any, Any]:
-    return (
-        Message.objects.filter(
-            recipient_key__in=keys,
-            category=Category.MARKETING,
-            created_at__gt=since,
-            status__in=[Status.QUEUED, Status.SENDING, Status.SENT],
-        )
-        .order_by()
-        .values("recipient_key", "channel")
-        .annotate(number=Count("id"))
-        .values_list(Value("recent"), "recipient_key", "channel", "number")
-    )
 
 
 def opted_out(messages: Sequence[Message]) -> set[UUID]:

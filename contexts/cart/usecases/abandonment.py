@@ -16,7 +16,7 @@ from contexts.cart.domain.access import digest_of
 from contexts.cart.domain.state import Status
 from contexts.cart.events import CartAbandoned
 from contexts.cart.models import AbandonedCart, Cart, Reminder
-from contexts.cart.queries import locked_cart, take_reminders
+from contexts.cart.queries import locked_cart, mark_recovered, take_reminders
 from contexts.cart.usecases.lifecycle import new_token
 from ecommerce.errors import Conflict, NotFound
 from ecommerce.ids import new_id
@@ -120,14 +120,7 @@ def record_recovered_order(*, cart_id: UUID | None, order_id: UUID, amount: Mone
     if cart_id is None:
         return
     with unit_of_work("cart"):
-        latest = (
-            AbandonedCart.objects.filter(cart_id=cart_id, recovered_at__isnull=True, detected_at__lt=confirmed_at)
-            .order_by("-detected_at")
-            .values("pk")[:1]
-        )
-        AbandonedCart.objects.filter(pk__in=latest).update(
-            recovered_at=confirmed_at, recovered_order_id=order_id, recovered_amount=amount.amount
-        )
+        mark_recovered(cart_id=cart_id, order_id=order_id, amount=amount.amount, at=confirmed_at)
 
 
 def expire_idle(*, now: datetime, idle_for: timedelta, empty_for: timedelta, limit: int = 500) -> int:

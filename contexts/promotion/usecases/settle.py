@@ -6,6 +6,7 @@ from uuid import UUID
 from contexts.promotion.domain import customer_keys
 from contexts.promotion.events import CouponExhausted
 from contexts.promotion.models import Buyer, Campaign, Coupon, CouponCustomerUse, Redemption
+from ecommerce.db import rows
 from ecommerce.unit_of_work import unit_of_work
 
 
@@ -16,7 +17,8 @@ def confirm(*, redemption_id: UUID, customer_id: UUID | None, now: datetime) -> 
     is remembered all the same. Publishes ``CouponExhausted`` when this was the coupon's last use.
     """
     with unit_of_work("promotion") as work:
-        redemption = Redemption.objects.select_for_update().filter(id=redemption_id).first()
+        found = rows.fetch(Redemption, "WHERE id = %s FOR UPDATE", [redemption_id], using="promotion")
+        redemption = next(iter(found), None)
         keys = set(customer_keys(customer_id=customer_id, email=""))
         Buyer.objects.remember(
             order_id=redemption_id, customer_keys=keys.union(redemption.customer_keys if redemption else [])
@@ -50,8 +52,8 @@ def release(*, redemption_id: UUID, now: datetime) -> None:
 
 def _locked(redemption_id: UUID, now: datetime) -> Redemption:
     """Return the locked redemption, or the tombstone that was made for it."""
-    rows = Redemption.objects.select_for_update().filter(id=redemption_id)
-    if (redemption := rows.first()) is not None:
+    row = Redemption.objects.select_for_update().filter(id=redemption_id)
+    if (redemption := row.first()) is not None:
         return redemption
     tombstone = Redemption(id=redemption_id, status=Redemption.Status.RELEASED, released_at=now)
-    return tombstone if Redemption.objects.insert_if_absent(tombstone) else rows.get()
+    return tombstone if Redemption.objects.insert_if_absent(tombstone) else row.get()
