@@ -42,6 +42,7 @@ from contexts.cart.usecases import abandonment, lifecycle, lines, merging, revie
 from contexts.cart.usecases.changes import Precondition
 from ecommerce.clock import now
 from ecommerce.http.conditional import etag_of, require_match
+from ecommerce.http.input import validated
 from ecommerce.http.pagination import CursorPage
 from ecommerce.http.permissions import Authenticated
 from ecommerce.http.schema import page
@@ -77,7 +78,7 @@ class Carts(APIView):
         description="Visitantes recebem o token do carrinho uma única vez e o enviam em X-Cart-Token.",
     )
     def post(self, request: Request) -> Response:
-        data = checked(CartInput, request)
+        data = validated(CartInput, request.data)
         quantities: dict[UUID, int] = {}
         for line in data.get("lines", []):
             quantities[line["variant_id"]] = quantities.get(line["variant_id"], 0) + line["quantity"]
@@ -126,7 +127,7 @@ class CartLines(APIView):
         description="Soma à quantidade que já estiver no carrinho; adições paralelas não se perdem.",
     )
     def post(self, request: Request, cart_id: UUID) -> Response:
-        data = checked(LineInput, request)
+        data = validated(LineInput, request.data)
         cart = lines.add_line(
             cart_id=cart_id, caller=caller_of(request), **data, now=now(), precondition=match_if_sent(request)
         )
@@ -145,7 +146,7 @@ class CartLine(APIView):
         description="412 se o carrinho mudou desde a versão vista.",
     )
     def patch(self, request: Request, cart_id: UUID, variant_id: UUID) -> Response:
-        data = checked(QuantityInput, request)
+        data = validated(QuantityInput, request.data)
         cart = lines.change_quantity(
             cart_id=cart_id,
             caller=caller_of(request),
@@ -203,7 +204,7 @@ class CartCoupon(APIView):
         description="409 coupon_refused com o motivo: o carrinho fica como estava.",
     )
     def put(self, request: Request, cart_id: UUID) -> Response:
-        data = checked(CouponInput, request)
+        data = validated(CouponInput, request.data)
         cart, review = reviews.apply_coupon(
             cart_id=cart_id,
             caller=caller_of(request),
@@ -234,7 +235,7 @@ class CartContact(APIView):
         summary="Informar contato e consentimento para lembretes",
     )
     def put(self, request: Request, cart_id: UUID) -> Response:
-        data = checked(ContactInput, request)
+        data = validated(ContactInput, request.data)
         cart = lifecycle.leave_contact(
             cart_id=cart_id, caller=caller_of(request), **data, now=now(), precondition=match_if_sent(request)
         )
@@ -268,7 +269,7 @@ class CartMerge(APIView):
         description="sum_capped: quantidades somadas até o estoque e até 999. Repetir devolve o mesmo relatório.",
     )
     def post(self, request: Request, cart_id: UUID) -> Response:
-        data = checked(MergeInput, request)
+        data = validated(MergeInput, request.data)
         cart, merged = merging.merge_carts(
             cart_id=cart_id,
             source_id=data["cart_id"],
@@ -291,24 +292,13 @@ class CartRecoveries(APIView):
         description="O link vale uma vez e por tempo limitado; dispensa login.",
     )
     def post(self, request: Request) -> Response:
-        data = checked(RecoveryInput, request)
+        data = validated(RecoveryInput, request.data)
         cart, token = abandonment.recover_cart(link_token=data["token"], now=now())
         return answer(cart, cart_body(cart, token=token), status=201)
 
 
 def caller_of(request: Request) -> Caller:
     return Caller(customer_id=request.user.id, token=request.headers.get("X-Cart-Token", ""))
-
-
-def checked(serializer: type[Any], request: Request) -> dict[str, Any]:
-    """Return the body as ``serializer`` wants it.
-
-    Raises:
-        ValidationError: it is not like that.
-    """
-    form = serializer(data=request.data)
-    form.is_valid(raise_exception=True)
-    return dict(form.validated_data)
 
 
 def match_if_sent(request: Request) -> Precondition | None:

@@ -8,12 +8,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from contexts.promotion import serializers as schemas
 from contexts.promotion.queries import backoffice
 from contexts.promotion.usecases import campaigns, coupons
 from ecommerce.http.conditional import etag_of, require_match
+from ecommerce.http.input import validated
 from ecommerce.http.pagination import CursorPage
 from ecommerce.http.schema import page
 from ecommerce.http.views import StaffView
@@ -31,7 +31,7 @@ class CampaignsView(StaffView):
         tags=TAGS,
     )
     def get(self, request: Request) -> Response:
-        filters = _valid(schemas.CampaignFilter, request.query_params)
+        filters = validated(schemas.CampaignFilter, request.query_params)
         cursor = CursorPage.from_request(request, types=(UUID,))
         rows = backoffice.list_campaigns(limit=cursor.limit + 1, after=_last(cursor), **filters)
         return cursor.respond(rows, key=lambda row: [row["id"]])
@@ -40,7 +40,7 @@ class CampaignsView(StaffView):
         summary="Criar campanha", request=schemas.NewCampaign, responses={201: schemas.CampaignSchema}, tags=TAGS
     )
     def post(self, request: Request) -> Response:
-        campaign_id = campaigns.create_campaign(values=_valid(schemas.NewCampaign, request.data))
+        campaign_id = campaigns.create_campaign(values=validated(schemas.NewCampaign, request.data))
         return _campaign(campaign_id, status.HTTP_201_CREATED)
 
 
@@ -62,7 +62,7 @@ class CampaignView(StaffView):
         tags=TAGS,
     )
     def patch(self, request: Request, campaign_id: UUID) -> Response:
-        values = _valid(schemas.CampaignChanges, request.data, changes=True)
+        values = validated(schemas.CampaignChanges, request.data, partial=True)
         campaigns.change_campaign(campaign_id=campaign_id, values=values, check_version=partial(require_match, request))
         return _campaign(campaign_id)
 
@@ -82,7 +82,7 @@ class DiscountsView(StaffView):
         tags=TAGS,
     )
     def post(self, request: Request, campaign_id: UUID) -> Response:
-        campaigns.add_discount(campaign_id=campaign_id, values=_valid(schemas.NewDiscount, request.data))
+        campaigns.add_discount(campaign_id=campaign_id, values=validated(schemas.NewDiscount, request.data))
         return _campaign(campaign_id, status.HTTP_201_CREATED)
 
 
@@ -102,7 +102,7 @@ class DiscountView(StaffView):
         campaigns.change_discount(
             campaign_id=campaign_id,
             discount_id=discount_id,
-            values=_valid(schemas.NewDiscount, request.data, changes=True),
+            values=validated(schemas.NewDiscount, request.data, partial=True),
             check_version=partial(require_match, request),
         )
         return _campaign(campaign_id)
@@ -120,7 +120,7 @@ class CouponsView(StaffView):
 
     @extend_schema(summary="Cupons", parameters=[schemas.CouponFilter], responses=page(schemas.CouponSchema), tags=TAGS)
     def get(self, request: Request) -> Response:
-        filters = _valid(schemas.CouponFilter, request.query_params)
+        filters = validated(schemas.CouponFilter, request.query_params)
         cursor = CursorPage.from_request(request, types=(UUID,))
         rows = backoffice.list_coupons(limit=cursor.limit + 1, after=_last(cursor), **filters)
         return cursor.respond(rows, key=lambda row: [row["id"]])
@@ -129,7 +129,7 @@ class CouponsView(StaffView):
         summary="Criar cupom", request=schemas.NewCoupon, responses={201: schemas.CouponDetailSchema}, tags=TAGS
     )
     def post(self, request: Request) -> Response:
-        values = _valid(schemas.NewCoupon, request.data)
+        values = validated(schemas.NewCoupon, request.data)
         code = coupons.create_coupon(discount_id=values.pop("discount_id"), code=values.pop("code"), values=values)
         return _coupon(code, status.HTTP_201_CREATED)
 
@@ -144,7 +144,7 @@ class CouponBatchesView(StaffView):
         tags=TAGS,
     )
     def post(self, request: Request, campaign_id: UUID) -> Response:
-        values = _valid(schemas.NewBatch, request.data)
+        values = validated(schemas.NewBatch, request.data)
         generated = coupons.generate_coupons(
             campaign_id=campaign_id, discount_id=values.pop("discount_id"), values=values
         )
@@ -165,7 +165,7 @@ class CouponView(StaffView):
         tags=TAGS,
     )
     def patch(self, request: Request, code: str) -> Response:
-        values = _valid(schemas.CouponChanges, request.data, changes=True)
+        values = validated(schemas.CouponChanges, request.data, partial=True)
         coupons.change_coupon(code=code, values=values, check_version=partial(require_match, request))
         return _coupon(code)
 
@@ -179,12 +179,6 @@ class CouponUsageView(StaffView):
         cursor = CursorPage.from_request(request, types=(UUID,))
         rows = backoffice.list_redemptions(coupon_id=coupon["id"], limit=cursor.limit + 1, after=_last(cursor))
         return cursor.respond(rows, key=lambda row: [row["order_id"]], coupon=coupon)
-
-
-def _valid(schema: type[Serializer[Any]], data: Any, *, changes: bool = False) -> dict[str, Any]:
-    serializer = schema(data=data, partial=changes)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def _last(cursor: CursorPage) -> UUID | None:

@@ -18,6 +18,7 @@ from contexts.catalog.usecases.reviews import write_review
 from ecommerce import clock
 from ecommerce.http.authentication import principal_of
 from ecommerce.http.conditional import cacheable
+from ecommerce.http.input import validated
 from ecommerce.http.pagination import CursorPage, page_of
 from ecommerce.http.permissions import Authenticated
 from ecommerce.http.renderers import to_json
@@ -54,11 +55,8 @@ class ProductReviews(APIView):
         responses={201: shapes.ReviewShape},
     )
     def post(self, request: Request, product_id: UUID) -> Response:
-        given = shapes.NewReviewSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        review = write_review(
-            product_id=product_id, customer_id=customer_of(request), now=clock.now(), **given.validated_data
-        )
+        given = validated(shapes.NewReviewSerializer, request.data)
+        review = write_review(product_id=product_id, customer_id=customer_of(request), now=clock.now(), **given)
         body = {name: getattr(review, name) for name in (*products.REVIEW_FIELDS, "status")}
         return Response(body, status=201)
 

@@ -21,6 +21,7 @@ from contexts.catalog.views.shop import ProductDetail, ProductList, staff_produc
 from ecommerce import clock
 from ecommerce.http.conditional import require_match
 from ecommerce.http.errors import pointers
+from ecommerce.http.input import validated
 from ecommerce.http.pagination import CursorPage
 from ecommerce.http.permissions import HasScope
 from ecommerce.http.views import APIView
@@ -41,9 +42,8 @@ class Products(ProductList):
         responses={201: shapes.StaffProductShape},
     )
     def post(self, request: Request) -> Response:
-        given = shapes.NewProductSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        product = create_product(product=given.validated_data, now=clock.now())
+        given = validated(shapes.NewProductSerializer, request.data)
+        product = create_product(product=given, now=clock.now())
         return staff_product(request, str(product.id), status=201)
 
 
@@ -63,10 +63,9 @@ class OneProduct(ProductDetail):
         responses=shapes.StaffProductShape,
     )
     def patch(self, request: Request, named: str) -> Response:
-        given = shapes.ProductFieldsSerializer(data=request.data, partial=True)
-        given.is_valid(raise_exception=True)
+        given = validated(shapes.ProductFieldsSerializer, request.data, partial=True)
         product_id, version = self._matched(request, named)
-        change_product(product_id=product_id, version=version, changes=given.validated_data, now=clock.now())
+        change_product(product_id=product_id, version=version, changes=given, now=clock.now())
         return staff_product(request, named)
 
     @extend_schema(tags=["catalog: staff"], summary="Remove a product", responses={204: None})
@@ -94,9 +93,8 @@ class ProductVariants(APIView):
         responses={201: shapes.StaffProductShape},
     )
     def post(self, request: Request, product_id: UUID) -> Response:
-        given = shapes.NewVariantSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        variants.add_variant(product_id=product_id, variant=given.validated_data, now=clock.now())
+        given = validated(shapes.NewVariantSerializer, request.data)
+        variants.add_variant(product_id=product_id, variant=given, now=clock.now())
         return staff_product(request, str(product_id), status=201)
 
 
@@ -110,9 +108,8 @@ class OneVariant(APIView):
         responses=shapes.StaffProductShape,
     )
     def patch(self, request: Request, variant_id: UUID) -> Response:
-        given = shapes.VariantPatchSerializer(data=request.data, partial=True)
-        given.is_valid(raise_exception=True)
-        variant = variants.change_variant(variant_id=variant_id, changes=given.validated_data)
+        given = validated(shapes.VariantPatchSerializer, request.data, partial=True)
+        variant = variants.change_variant(variant_id=variant_id, changes=given)
         return staff_product(request, str(variant.product_id))
 
     @extend_schema(tags=["catalog: staff"], summary="Remove a variant", responses={204: None})
@@ -128,11 +125,8 @@ class VariantPrice(APIView):
         tags=["catalog: staff"], summary="Set a price", request=shapes.PriceSerializer, responses={204: None}
     )
     def put(self, request: Request, variant_id: UUID) -> Response:
-        given = shapes.PriceSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        prices.change_price(
-            variant_id=variant_id, price=given.validated_data["price"], actor_id=request.user.id, now=clock.now()
-        )
+        given = validated(shapes.PriceSerializer, request.data)
+        prices.change_price(variant_id=variant_id, price=given["price"], actor_id=request.user.id, now=clock.now())
         return Response(status=204)
 
 
@@ -175,14 +169,9 @@ class StockMovements(APIView):
         responses={201: shapes.StockChangeShape(many=True)},
     )
     def post(self, request: Request) -> Response:
-        given = shapes.StockMovementsSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        entries = [
-            StockEntry(**{**row, "kind": MovementKind(row["kind"])}) for row in given.validated_data["movements"]
-        ]
-        changes = record_stock(
-            entries=entries, reason=given.validated_data["reason"], actor_id=request.user.id, now=clock.now()
-        )
+        given = validated(shapes.StockMovementsSerializer, request.data)
+        entries = [StockEntry(**{**row, "kind": MovementKind(row["kind"])}) for row in given["movements"]]
+        changes = record_stock(entries=entries, reason=given["reason"], actor_id=request.user.id, now=clock.now())
         return Response(changes, status=201)
 
 

@@ -20,6 +20,7 @@ from contexts.identity.serializers import (
 )
 from contexts.identity.views.tokens import session_key_of
 from ecommerce.clock import now
+from ecommerce.http.input import validated
 from ecommerce.http.views import APIView
 
 
@@ -42,9 +43,8 @@ class ProfileView(APIView):
         summary="Alterar meu perfil", request=ProfileChangeSerializer, responses=ProfileSchema, tags=["identity"]
     )
     def patch(self, request: Request) -> Response:
-        serializer = ProfileChangeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        usecases.change_profile(user_id=customer(request), changes=serializer.validated_data, now=now())
+        changes = validated(ProfileChangeSerializer, request.data)
+        usecases.change_profile(user_id=customer(request), changes=changes, now=now())
         return Response(queries.profile(customer(request)))
 
 
@@ -57,9 +57,7 @@ class AddressesView(APIView):
         summary="Adicionar endereço", request=AddressSerializer, responses={201: AddressSchema}, tags=["identity"]
     )
     def post(self, request: Request) -> Response:
-        serializer = AddressSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        fields = dict(serializer.validated_data)
+        fields = validated(AddressSerializer, request.data)
         default = fields.pop("is_default", False)
         address = usecases.add_address(user_id=customer(request), fields=fields, default=default)
         return Response(queries.address(customer(request), address.id), status=status.HTTP_201_CREATED)
@@ -75,9 +73,7 @@ class AddressView(APIView):
 
     @extend_schema(summary="Alterar endereço", request=AddressSerializer, responses=AddressSchema, tags=["identity"])
     def patch(self, request: Request, address_id: UUID) -> Response:
-        serializer = AddressSerializer(data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        changes = dict(serializer.validated_data)
+        changes = validated(AddressSerializer, request.data, partial=True)
         default = changes.pop("is_default", False)
         usecases.change_address(user_id=customer(request), address_id=address_id, changes=changes, default=default)
         return Response(queries.address(customer(request), address_id))
@@ -101,9 +97,7 @@ class CardsView(APIView):
         tags=["identity"],
     )
     def post(self, request: Request) -> Response:
-        serializer = SavedCardSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        fields = dict(serializer.validated_data)
+        fields = validated(SavedCardSerializer, request.data)
         default = fields.pop("is_default", False)
         card = usecases.save_card(user_id=customer(request), now=now(), default=default, **fields)
         return Response(queries.card(customer(request), card.id), status=status.HTTP_201_CREATED)

@@ -15,12 +15,14 @@ from rest_framework.response import Response
 
 from contexts.notification import queries, serializers, usecases
 from contexts.notification.domain import customer_key, email_key
-from contexts.notification.views.input import TAGS, checked
 from ecommerce.clock import now
 from ecommerce.http.authentication import Principal
+from ecommerce.http.input import validated
 from ecommerce.http.parsers import JSONParser
 from ecommerce.http.renderers import JSONRenderer, to_json
 from ecommerce.http.views import APIView
+
+TAGS = ["notification"]
 
 
 class MyPreferences(APIView):
@@ -35,7 +37,7 @@ class MyPreferences(APIView):
         summary="Choose what I am told; what is not named stays",
     )
     def put(self, request: Request) -> Response:
-        data = checked(serializers.PreferencesInput, request.data)
+        data = validated(serializers.PreferencesInput, request.data)
         choices = [usecases.Choice(**choice) for choice in data["preferences"]]
         usecases.set_preferences(keys=keys_of(request), choices=choices, now=now())
         return Response({"preferences": queries.preferences(keys=keys_of(request))})
@@ -46,7 +48,7 @@ class MyPushSubscriptions(APIView):
         request=serializers.PushSubscriptionInput, responses={204: None}, tags=TAGS, summary="Notify this browser"
     )
     def put(self, request: Request) -> Response:
-        data = checked(serializers.PushSubscriptionInput, request.data)
+        data = validated(serializers.PushSubscriptionInput, request.data)
         usecases.add_push_subscription(
             customer_id=customer_of(request), endpoint=data["endpoint"], **data["keys"], now=now()
         )
@@ -56,7 +58,7 @@ class MyPushSubscriptions(APIView):
         request=serializers.PushEndpoint, responses={204: None}, tags=TAGS, summary="Stop notifying this browser"
     )
     def delete(self, request: Request) -> Response:
-        data = checked(serializers.PushEndpoint, request.data)
+        data = validated(serializers.PushEndpoint, request.data)
         usecases.remove_push_subscription(customer_id=customer_of(request), endpoint=data["endpoint"])
         return Response(status=204)
 

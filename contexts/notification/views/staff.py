@@ -12,12 +12,14 @@ from rest_framework.response import Response
 
 from contexts.notification import queries, serializers, usecases
 from contexts.notification.models import Template
-from contexts.notification.views.input import TAGS, checked
 from ecommerce.clock import now
 from ecommerce.http.conditional import etag_of, require_match
+from ecommerce.http.input import validated
 from ecommerce.http.pagination import CursorPage
 from ecommerce.http.schema import page
 from ecommerce.http.views import StaffView
+
+TAGS = ["notification"]
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of the template seen."
@@ -36,7 +38,7 @@ class Messages(StaffView):
         summary="Messages, newest first",
     )
     def get(self, request: Request) -> Response:
-        filters = checked(serializers.MessageFilter, request.query_params)
+        filters = validated(serializers.MessageFilter, request.query_params)
         cursor = CursorPage.from_request(request, types=(UUID,))
         [before] = cursor.after or [None]
         rows = queries.messages_page(filters=filters, before=before, limit=cursor.limit)
@@ -88,7 +90,7 @@ class TemplateVersions(StaffView):
         summary="Add a draft",
     )
     def post(self, request: Request, template_id: UUID) -> Response:
-        data = checked(serializers.VersionInput, request.data)
+        data = validated(serializers.VersionInput, request.data)
         usecases.add_version(template_id=template_id, **data, created_by=request.user.id, now=now())
         return answer(queries.template_by_id(template_id), status=201)
 
@@ -103,7 +105,7 @@ class TemplatePreview(StaffView):
         summary="Fill a template with data, without storing or sending it",
     )
     def post(self, request: Request, template_id: UUID) -> Response:
-        data = checked(serializers.PreviewInput, request.data)
+        data = validated(serializers.PreviewInput, request.data)
         rendered = usecases.preview_template(
             template_id=template_id,
             number=data.get("number"),
@@ -123,7 +125,7 @@ class TemplateTest(StaffView):
         summary="Send a version to somebody, with made-up data",
     )
     def post(self, request: Request, template_id: UUID) -> Response:
-        data = checked(serializers.TestInput, request.data)
+        data = validated(serializers.TestInput, request.data)
         message = usecases.send_test(
             template_id=template_id, number=data.get("number"), recipient=data["recipient"], now=now()
         )
@@ -141,7 +143,7 @@ class TemplatePublication(StaffView):
         summary="Publish a version",
     )
     def post(self, request: Request, template_id: UUID) -> Response:
-        data = checked(serializers.PublishInput, request.data)
+        data = validated(serializers.PublishInput, request.data)
         template = usecases.publish_version(
             template_id=template_id, number=data["number"], now=now(), precondition=partial(require_match, request)
         )

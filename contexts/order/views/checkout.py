@@ -22,12 +22,13 @@ from contexts.order.usecases.place_order import AlreadyRequested, Checkout, Clai
 from contexts.order.usecases.price_checkout import Buyer, price_checkout
 from contexts.order.usecases.receive_webhook import store_webhook
 from contexts.order.views.documents import order_document, preview_document
-from contexts.order.views.requests import cart_token, valid
+from contexts.order.views.requests import cart_token
 from ecommerce import clock
 from ecommerce.errors import DomainError
 from ecommerce.http import idempotency
 from ecommerce.http.authentication import principal_of
 from ecommerce.http.errors import CONTENT_TYPE, problem_of
+from ecommerce.http.input import validated
 from ecommerce.http.language import language_of
 from ecommerce.http.views import APIView
 
@@ -43,7 +44,7 @@ class PreviewView(APIView):
         summary="O que o carrinho custa: descontos, fretes e total",
     )  # fmt: skip
     def post(self, request: Request) -> Response:
-        data = valid(PreviewSerializer, request)
+        data = validated(PreviewSerializer, request.data)
         priced = price_checkout(
             cart_id=data["cart_id"],
             buyer=_buyer(request, data["email"]),
@@ -65,7 +66,7 @@ class CheckoutView(APIView):
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         key = idempotency.require_key(request)
-        checkout = _checkout(request, valid(CheckoutSerializer, request))
+        checkout = _checkout(request, validated(CheckoutSerializer, request.data))
         scope = idempotency.scope_of(principal_of(request), cart_token(request))
         claim = Claim(scope, key, idempotency.fingerprint_of(request))
         try:

@@ -28,11 +28,11 @@ from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.configure_shipping import put_shipping_method
 from contexts.order.usecases.fulfil import ship_order, track_shipment
 from contexts.order.views.documents import order_document, order_row, tracking_document
-from contexts.order.views.requests import valid
 from contexts.order.views.tokens import is_access_token
 from ecommerce import clock
 from ecommerce.http import schema
 from ecommerce.http.authentication import principal_of
+from ecommerce.http.input import validated
 from ecommerce.http.pagination import CursorPage
 from ecommerce.http.permissions import HasScope
 from ecommerce.http.views import APIView
@@ -79,7 +79,7 @@ class CancelView(APIView):
         summary="Cancelar um pedido que ainda não foi enviado",
     )  # fmt: skip
     def post(self, request: Request, order_id: UUID) -> Response:
-        data = valid(CancelSerializer, request)
+        data = validated(CancelSerializer, request.data)
         order = _visible(request, order_id, CHANGE)
         cancel_order(order_id=order_id, reason=data["reason"], actor=_actor(request), now=clock.now())
         order.refresh_from_db()
@@ -106,7 +106,7 @@ class ShipmentsView(APIView):
         request=ShipmentSerializer, responses={201: ShipmentSchema}, tags=["order"], summary="Enviar um pacote (equipe)"
     )
     def post(self, request: Request, order_id: UUID) -> Response:
-        data = valid(ShipmentSerializer, request)
+        data = validated(ShipmentSerializer, request.data)
         quantities = None if data["lines"] is None else {line["line_id"]: line["quantity"] for line in data["lines"]}
         shipment = ship_order(
             order_id=order_id,
@@ -127,7 +127,7 @@ class TrackingEventsView(APIView):
         summary="Evento da transportadora (equipe)",
     )  # fmt: skip
     def post(self, request: Request, shipment_id: UUID) -> Response:
-        data = valid(TrackingEventSerializer, request)
+        data = validated(TrackingEventSerializer, request.data)
         now = clock.now()
         track_shipment(
             shipment_id=shipment_id,
@@ -149,7 +149,7 @@ class ShippingMethodView(APIView):
         summary="Criar ou substituir uma forma de envio e sua tabela de preços (equipe)",
     )  # fmt: skip
     def put(self, request: Request, code: str) -> Response:
-        put_shipping_method(code=code, **valid(ShippingMethodSerializer, request))
+        put_shipping_method(code=code, **validated(ShippingMethodSerializer, request.data))
         return Response(status=204)
 
 
