@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import models
+from django.db import IntegrityError, models
 from django.db.models import F, Q
 
 from contexts.cart.domain import events
@@ -22,6 +22,10 @@ STATE_FIELDS = tuple(field.name for field in fields(CartState))
 """Every field of the state is a column of the projection under the same name."""
 PROJECTED = (*(name for name in STATE_FIELDS if name != "id"), "pieces", "subtotal_amount")
 """The columns that change."""
+
+
+class VersionTaken(Exception):
+    """Another event of the cart has this version."""
 
 
 class Cart(models.Model):
@@ -96,7 +100,7 @@ class Cart(models.Model):
 
     @classmethod
     def open(cls, created: Sequence[events.Event], *, actor: str, now: datetime) -> Cart:
-        """Insert a new cart and its first events by one statement, in the caller's transaction."""
+        """Insert a new cart and its first events by one statement, which needs no transaction around it."""
         recorded = events.following(None, created, at=now, actor=actor)
         state = events.rebuild(recorded)
         cart = cls(**columns_of(state))
@@ -104,10 +108,21 @@ class Cart(models.Model):
         return cart
 
     def record(self, happened: Sequence[events.Event], *, actor: str, now: datetime) -> None:
-        """Append events and project them by one statement, none if nothing happened. Lock the row first."""
-        if happened:
-            appended = self._advance(happened, actor=actor, now=now)
+        """Append events and project them by one statement, none if nothing happened. It needs no transaction around it.
+
+        Raises:
+            VersionTaken: the cart was changed since it was read, which a lock prevents. Nothing was written, and a
+                transaction that is open must end.
+        """
+        if not happened:
+            return
+        appended = self._advance(happened, actor=actor, now=now)
+        try:
             rows.update(self, PROJECTED, using="cart", insert=appended)
+        except IntegrityError as error:
+            if "cart_events_version_once" in str(error):
+                raise VersionTaken(self.pk) from error
+            raise
 
     @classmethod
     def record_all(cls, happened: Sequence[tuple[Cart, Sequence[events.Event]]], *, actor: str, now: datetime) -> None:

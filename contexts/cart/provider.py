@@ -5,7 +5,7 @@ from uuid import UUID
 from contexts.cart.domain.access import Caller
 from contexts.cart.domain.state import Status
 from contexts.cart.interface import Cart, CartContact, CartInterface, CartLine
-from contexts.cart.queries import any_cart, owned_cart
+from contexts.cart.queries import find_cart, owned_cart
 from contexts.cart.usecases.lifecycle import convert_cart, reopen_cart
 from ecommerce.calls import provides
 from ecommerce.clock import now
@@ -40,7 +40,7 @@ class CartProvider(CartInterface):
         reopen_cart(cart_id=cart_id, order_id=order_id, now=now())
 
     def get_contact(self, *, cart_id: UUID) -> CartContact:
-        cart = any_cart(cart_id=cart_id)
+        cart = find_cart(cart_id=cart_id)
         return CartContact(
             cart_id=cart.id,
             customer_id=cart.customer_id,

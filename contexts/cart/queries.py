@@ -68,29 +68,18 @@ def owned_cart(*, cart_id: UUID, caller: Caller) -> Cart:
     Raises:
         CartNotFound: unknown, or not the caller's.
     """
-    return _of(caller, _cart("WHERE id = %s", cart_id), cart_id)
+    return find_cart(cart_id=cart_id, caller=caller)
 
 
-def any_cart(*, cart_id: UUID) -> Cart:
-    """Return a cart, whoever owns it, without a lock.
-
-    Raises:
-        CartNotFound: unknown.
-    """
-    return _of(None, _cart("WHERE id = %s", cart_id), cart_id)
-
-
-def locked_cart(*, cart_id: UUID, caller: Caller | None = None) -> Cart:
-    """Return a cart, locked until the transaction ends; without ``caller``, anybody's.
+def find_cart(*, cart_id: UUID, caller: Caller | None = None, lock: bool = False) -> Cart:
+    """Return a cart, without ``caller`` anybody's; with ``lock`` it is locked until the transaction ends.
 
     Raises:
         CartNotFound: unknown, or not the caller's.
     """
-    return _of(caller, _cart("WHERE id = %s FOR UPDATE", cart_id), cart_id)
-
-
-def _cart(tail: str, cart_id: UUID) -> Cart | None:
-    return next(iter(rows.fetch(Cart, tail, [cart_id], using="cart")), None)
+    tail = "WHERE id = %s FOR UPDATE" if lock else "WHERE id = %s"
+    found = rows.fetch(Cart, tail, [cart_id], using="cart")
+    return _of(caller, next(iter(found), None), cart_id)
 
 
 def owned_pair(*, target_id: UUID, source_id: UUID, caller: Caller, source_caller: Caller) -> tuple[Cart, Cart]:

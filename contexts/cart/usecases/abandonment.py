@@ -16,7 +16,7 @@ from contexts.cart.domain.access import digest_of
 from contexts.cart.domain.state import Status
 from contexts.cart.events import CartAbandoned
 from contexts.cart.models import AbandonedCart, Cart, Reminder
-from contexts.cart.queries import locked_cart, mark_recovered, take_reminders
+from contexts.cart.queries import find_cart, mark_recovered, take_reminders
 from contexts.cart.usecases.lifecycle import new_token
 from ecommerce.errors import Conflict, NotFound
 from ecommerce.ids import new_id
@@ -107,7 +107,7 @@ def recover_cart(*, link_token: str, now: datetime) -> tuple[Cart, str]:
     cart_id, abandoned_id = _read_link(link_token)
     token = new_token()
     with unit_of_work("cart"):
-        cart = locked_cart(cart_id=cart_id)
+        cart = find_cart(cart_id=cart_id, lock=True)
         cart.record(rules.recover(cart.state, token_hash=digest_of(token)), actor="guest", now=now)
         unused = AbandonedCart.objects.filter(pk=abandoned_id, cart_id=cart_id, link_used_at__isnull=True)
         if not unused.update(link_used_at=now):

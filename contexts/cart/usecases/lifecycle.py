@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from contexts.cart.domain import rules
 from contexts.cart.domain.access import Caller, digest_of
+from contexts.cart.interface import CartNotFound
 from contexts.cart.models import Cart
-from contexts.cart.queries import locked_cart
-from contexts.cart.usecases.changes import Precondition, change
+from contexts.cart.usecases.changes import Precondition, append, change
 from contexts.cart.usecases.offers import offers_for
 from ecommerce.ids import new_id
-from ecommerce.unit_of_work import unit_of_work
 
 TOKEN_BYTES = 32
 CURRENCY = "BRL"
@@ -37,9 +37,7 @@ def create_cart(*, caller: Caller, quantities: Mapping[UUID, int], now: datetime
         customer_id=caller.customer_id,
         offers=offers,
     )
-    with unit_of_work("cart"):
-        cart = Cart.open(created, actor=caller.actor, now=now)
-    return cart, token
+    return Cart.open(created, actor=caller.actor, now=now), token
 
 
 def claim_cart(*, cart_id: UUID, caller: Caller, now: datetime, precondition: Precondition | None = None) -> Cart:
@@ -92,18 +90,25 @@ def convert_cart(*, cart_id: UUID, version: int, order_id: UUID, now: datetime) 
     Raises:
         CartNotFound, CartChanged: unknown; the contents moved, it is closed or another order's.
     """
-    with unit_of_work("cart"):
-        cart = locked_cart(cart_id=cart_id)
-        happened = rules.convert(cart.state, version=version, order_id=order_id)
-        cart.record(happened, actor=f"order:{order_id}", now=now)
+    append(
+        cart_id=cart_id,
+        caller=None,
+        actor=f"order:{order_id}",
+        now=now,
+        decide=lambda state: rules.convert(state, version=version, order_id=order_id),
+    )
 
 
 def reopen_cart(*, cart_id: UUID, order_id: UUID, now: datetime) -> None:
     """Open a cart again that became ``order_id``. Idempotent; any other cart is left as it is."""
-    with unit_of_work("cart"):
-        cart = Cart.objects.select_for_update().filter(pk=cart_id).first()
-        if cart:
-            cart.record(rules.reopen(cart.state, order_id=order_id), actor=f"order:{order_id}", now=now)
+    with suppress(CartNotFound):
+        append(
+            cart_id=cart_id,
+            caller=None,
+            actor=f"order:{order_id}",
+            now=now,
+            decide=lambda state: rules.reopen(state, order_id=order_id),
+        )
 
 
 def new_token() -> str:
