@@ -94,6 +94,18 @@ READ = """
     ) AS e
     ORDER BY e.id LIMIT %(batch)s
 """
+READ_ALL = """
+    SELECT p.id, p.event_id, p.partition_no, p.aggregate_type, p.aggregate_id, p.event_type, p.payload::text,
+           p.headers::text, p.attempts
+    FROM outbox_event p
+    WHERE p.status = 'PENDING'
+      AND NOT EXISTS (
+        SELECT 1 FROM outbox_event h
+        WHERE h.aggregate_type = p.aggregate_type AND h.aggregate_id = p.aggregate_id
+          AND h.status <> 'PENDING' AND h.id < p.id)
+    ORDER BY p.id LIMIT %(batch)s
+"""
+"""As READ, for a relay that holds every partition: a fifth of its time."""
 MOVE = """
     WITH moved AS (
         DELETE FROM outbox_event e
@@ -211,9 +223,14 @@ class Relay:
 
     def _read(self) -> list[Row]:
         """Return the next events of every partition held, all in order of their ids."""
+        alone = len(self.held) == PARTITIONS
         with planned_each_time(self.context.alias) as cursor:
-            cursor.execute(READ, {"partitions": sorted(self.held), "batch": BATCH, "depth": self._depth})
+            parameters: dict[str, Any] = {"partitions": sorted(self.held), "batch": BATCH, "depth": self._depth}
+            cursor.execute(READ_ALL if alone else READ, parameters)
             rows = [Row(*row) for row in cursor.fetchall()]
+        if alone:
+            self.drained = len(rows) < BATCH
+            return rows
         deepest = max(Counter(row.partition_no for row in rows).values(), default=0)
         self.drained = len(rows) < BATCH and deepest < self._depth
         more = len(rows) < BATCH and deepest == self._depth
