@@ -4,6 +4,7 @@ Contracts (interfaces, events) are standard-library dataclasses; only this modul
 Decimals travel as strings, times as RFC 3339, UUIDs as text.
 """
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -59,3 +60,12 @@ def round_trip(value: Any, type_: Any) -> Any:
 def json_schema(type_: type[Any]) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of ``type_``."""
     return msgspec.json.schema(type_)
+
+
+def json_schemas(types: Iterable[type[Any]], *, reference: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the schema of each of ``types``, and by name the classes that these refer to with ``reference``.
+
+    ``reference`` says where the classes will stand, such as ``#/components/schemas/{name}``.
+    """
+    schemas, classes = msgspec.json.schema_components(types, ref_template=reference)
+    return list(schemas), classes

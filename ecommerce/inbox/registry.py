@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ecommerce.messaging.envelope import Envelope
+from ecommerce.messaging.upcasting import with_older
 from ecommerce.topology import current
 
 E = TypeVar("E")
@@ -56,8 +57,11 @@ def handlers(*, context: str | None = None, event_type: str | None = None) -> li
 
 
 def bindings() -> dict[str, list[str]]:
-    """Return what the queue of each local context must be bound to: queue name to sorted event types."""
+    """Return what the queue of each local context must be bound to: queue name to sorted event types.
+
+    Old versions of the types that are handled belong to them: an archive that is replayed still holds such events.
+    """
     return {
-        context.queue: sorted({handler.event.type for handler in handlers(context=context.name)})
+        context.queue: sorted(with_older(handler.event.type for handler in handlers(context=context.name)))
         for context in current().local
     }

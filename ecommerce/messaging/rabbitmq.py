@@ -34,6 +34,8 @@ MAX_DELIVERIES = 20
 """RabbitMQ lays a message aside that came back more often than this. The consumer parks what kills it long before."""
 LOST = (AMQPError, OSError, OperationalError)
 PREFETCH = 200
+ARRIVED = 0.001
+"""Seconds in which whatever is on its way already arrives, so that it becomes part of the batch."""
 
 
 class RabbitBroker(Broker):
@@ -173,6 +175,9 @@ class RabbitSubscription(Subscription):
                 with suppress(TimeoutError):
                     self._connection.drain_events(timeout=remaining)
                 self._connection.heartbeat_check()
+            with suppress(TimeoutError):
+                while 0 < len(self._waiting) < limit:
+                    self._connection.drain_events(timeout=ARRIVED)
         except LOST as error:
             self.close()
             raise BrokerUnavailable(str(error)) from error

@@ -72,12 +72,13 @@ def test_messages_come_in_the_order_they_were_published(broker: Broker, queue: s
 
     publisher.publish([message(sequence=n) for n in range(1, 51)], timeout=5)
 
-    got: list[int] = []
-    while len(got) < 50:
+    batches: list[list[int]] = []
+    while sum(map(len, batches)) < 50:
         batch = receive(subscription, 1)
-        got += sequences(batch)
+        batches.append(sequences(batch))
         subscription.acknowledge(batch)
-    assert got == list(range(1, 51))
+    assert [sequence for batch in batches for sequence in batch] == list(range(1, 51))
+    assert len(batches) < 25, "what waits comes in batches"
     publisher.close()
     subscription.close()
 
@@ -89,7 +90,6 @@ def test_what_was_not_acknowledged_comes_again_to_the_next_reader_in_order(broke
 
     taken = receive(first, 1)
     first.acknowledge(taken[:1])
-    assert receive(first, 1)
     assert second.receive(limit=10, timeout=0.3) == [], "a second reader stands by while the first lives"
     first.close()
 

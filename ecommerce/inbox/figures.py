@@ -1,0 +1,83 @@
+"""What an inbox holds, for people: counts, what is parked, and what became of single messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from ecommerce.db.plans import planned_each_time
+
+COUNTS = """
+    SELECT (SELECT coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_user_tables
+             WHERE schemaname = current_schema() AND relname = 'inbox_message'),
+           count(*) FILTER (WHERE status = 'RETRY'), count(*) FILTER (WHERE status = 'PARKED')
+    FROM inbox_parked
+"""
+PARKED = """
+    SELECT id, consumer, event_type, partition_key, status, attempts, reason FROM inbox_parked
+    ORDER BY id LIMIT %s
+"""
+RETRIABLE_IDS = "SELECT id FROM inbox_parked WHERE message_id IS NOT NULL ORDER BY id"
+OUTCOMES = """
+    SELECT w.consumer, w.message_id, coalesce(m.outcome, 'PARKED')
+    FROM unnest(%(consumers)s::text[], %(ids)s::uuid[]) AS w (consumer, message_id)
+    LEFT JOIN inbox_message AS m ON m.consumer = w.consumer AND m.message_id = w.message_id
+    WHERE m.message_id IS NOT NULL OR EXISTS (
+        SELECT 1 FROM inbox_parked AS p
+        WHERE p.consumer IN (w.consumer, split_part(w.consumer, '.', 1)) AND p.message_id = w.message_id
+    )
+"""
+"""A message whose type nobody knew is parked under the name of the context alone."""
+
+
+class InboxFigures(NamedTuple):
+    """``handled`` is PostgreSQL's own estimate. ``waiting`` messages will be tried again, ``parked`` ones not."""
+
+    handled: int
+    waiting: int
+    parked: int
+
+
+class Parked(NamedTuple):
+    """A message that a handler could not take, or that stands behind one of those."""
+
+    id: int
+    consumer: str
+    type: str
+    key: str
+    status: str
+    attempts: int
+    reason: str
+
+
+def figures(alias: str) -> InboxFigures:
+    """Count the inbox of one context. One statement, which reads what is parked and nothing of what was handled."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(COUNTS)
+        return InboxFigures(*cursor.fetchone())
+
+
+def parked(alias: str, *, limit: int) -> list[Parked]:
+    """Return the first ``limit`` parked messages, oldest first, those that will be tried again included."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(PARKED, [limit])
+        return [Parked(*row) for row in cursor.fetchall()]
+
+
+def retriable_ids(alias: str) -> list[int]:
+    """Return the numbers of all parked messages that ``staff.retry`` would take: not those that nobody could read."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(RETRIABLE_IDS)
+        return [number for (number,) in cursor.fetchall()]
+
+
+def outcomes(alias: str, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], str]:
+    """Return what became of messages, given as (consumer, message id): an ``Outcome``, or ``PARKED``.
+
+    One statement. A message that never arrived is left out.
+    """
+    parameters: dict[str, Any] = {"consumers": [name for name, _ in wanted], "ids": [number for _, number in wanted]}
+    with planned_each_time(alias) as cursor:
+        cursor.execute(OUTCOMES, parameters)
+        return {(consumer, message_id): outcome for consumer, message_id, outcome in cursor.fetchall()}

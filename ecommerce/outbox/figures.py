@@ -1,0 +1,64 @@
+"""What an outbox holds, for people: counts, and the events that did not leave."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ecommerce.db.plans import planned_each_time
+
+COUNTS = """
+    SELECT count(*) FILTER (WHERE status = 'PENDING'), count(*) FILTER (WHERE status = 'BLOCKED'),
+           count(*) FILTER (WHERE status = 'PARKED'),
+           extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE status = 'PENDING'))::float8,
+           (SELECT coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_user_tables
+             WHERE schemaname = current_schema() AND relname ~ '^outbox_archive')
+    FROM outbox_event
+"""
+HELD = """
+    SELECT id, event_type, aggregate_id, status, attempts, last_error FROM outbox_event
+    WHERE status <> 'PENDING' ORDER BY id LIMIT %s
+"""
+HELD_IDS = "SELECT id FROM outbox_event WHERE status <> 'PENDING' ORDER BY id"
+
+
+class OutboxFigures(NamedTuple):
+    """``oldest`` is the age in seconds of the oldest pending event, None without one. ``archived`` is PostgreSQL's own
+    estimate: free at any size."""
+
+    pending: int
+    blocked: int
+    parked: int
+    oldest: float | None
+    archived: int
+
+
+class HeldEvent(NamedTuple):
+    """An event that the broker refused: BLOCKED until its next attempt, or PARKED. ``id`` is its outbox number."""
+
+    id: int
+    type: str
+    key: str
+    status: str
+    attempts: int
+    reason: str
+
+
+def figures(alias: str) -> OutboxFigures:
+    """Count the outbox of one context. One statement, which reads the whole outbox and nothing of the archive."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(COUNTS)
+        return OutboxFigures(*cursor.fetchone())
+
+
+def held(alias: str, *, limit: int) -> list[HeldEvent]:
+    """Return the first ``limit`` events that are blocked or parked, oldest first."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(HELD, [limit])
+        return [HeldEvent(*row) for row in cursor.fetchall()]
+
+
+def held_ids(alias: str) -> list[int]:
+    """Return the numbers of all events that are blocked or parked: what ``staff.retry`` would take."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(HELD_IDS)
+        return [number for (number,) in cursor.fetchall()]
