@@ -1,14 +1,26 @@
-"""What catalog does when orders move on. A reservation carries its order's id."""
+"""What catalog does when orders move on, and when the database was changed behind its back.
+
+A reservation carries its order's id.
+"""
 
 from __future__ import annotations
 
+from contexts.catalog.events import VariantPriceChanged
 from contexts.catalog.interface import StockLine
 from contexts.catalog.usecases import reservations
+from contexts.catalog.usecases.prices import show_price
 from contexts.catalog.usecases.reviews import remember_purchases
 from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered
 from ecommerce import clock
 from ecommerce.inbox import subscribe
 from ecommerce.messaging.envelope import Envelope
+
+
+@subscribe(VariantPriceChanged)
+def show_price_that_bypassed_us(event: VariantPriceChanged, envelope: Envelope) -> None:
+    """Whoever changes a price through this application shows it in the same transaction; a trigger cannot."""
+    if envelope.actor.startswith("database:"):
+        show_price(variant_id=event.variant_id)
 
 
 @subscribe(OrderConfirmed)

@@ -19,6 +19,7 @@ FIND = """
     SELECT id, sku, product_id, currency FROM variants
     WHERE (id = ANY(%(ids)s) OR sku = ANY(%(skus)s)) AND deleted_at IS NULL
 """
+PRODUCT_OF = "SELECT product_id FROM variants WHERE id = %s"
 APPLY = """
 WITH wanted AS (
     SELECT * FROM unnest(%(variants)s::uuid[], %(prices)s::numeric[], %(history)s::uuid[]) AS w (id, price, history_id)
@@ -94,6 +95,12 @@ def change_prices(*, prices: Sequence[NewPrice], actor_id: UUID | None, now: dat
         report.changed = len(changed)
         report.unchanged = len(wanted) - report.changed
     return report
+
+
+def show_price(*, variant_id: UUID) -> None:
+    """Show the price of a variant as it is, after a change that bypassed the application. Idempotent."""
+    with unit_of_work("catalog"):
+        refresh_products(row[0] for row in fetch(PRODUCT_OF, [variant_id]))
 
 
 def apply_prices(work: UnitOfWork, *, prices: Mapping[UUID, Money], actor_id: UUID | None, now: datetime) -> list[UUID]:
