@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(databases=["identity"], transaction=True)
 
 
 def test_accounts_from_a_bulk_insert_are_announced_one_by_one() -> None:
-    accounts = [User(email=f"{locale}@example.com", locale=locale) for locale in ("pt-BR", "en")]
+    accounts = [User(email=f"{locale.lower()}@example.com", locale=locale) for locale in ("pt-BR", "en")]
     users = User.objects.bulk_create(accounts)
     announced = published("identity", UserRegistered)
     assert announced == [UserRegistered(user_id=user.id, locale=user.locale) for user in users]
