@@ -8,10 +8,10 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check replay bench stop clean lock
+.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events stop clean lock
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -53,14 +53,20 @@ django-checks: $(STAMP)  ## system checks, production settings, missing migratio
 docs: $(STAMP)  ## write the generated documents anew
 	$(BIN)/python manage.py topology --write
 
-docs-check: $(STAMP)  ## are the generated documents up to date?
+docs-check: $(STAMP)  ## are the generated documents up to date, and events compatible with what was released?
 	$(BIN)/python manage.py topology --check
+
+release-schemas: $(STAMP)  ## let others rely on new events and compatible changes (docs/schemas/events)
+	$(BIN)/python manage.py topology --release
 
 replay: $(STAMP)  ## buy real orders through the REST API (DATA=folder, ORDERS=how many)
 	$(BIN)/python -m tests.e2e.replay --data $(DATA) $(if $(ORDERS),--orders $(ORDERS))
 
 bench: $(STAMP)  ## measure list, detail, purchase and events against their floors
 	$(BIN)/python -m tests.bench
+
+bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of events beside their floors
+	$(BIN)/python -m tests.bench.backbone $(if $(ARCHIVED),--archived $(ARCHIVED))
 
 stop: $(STAMP)  ## stop an embedded database that is still running
 	$(BIN)/python manage.py db stop

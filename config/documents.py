@@ -1,4 +1,4 @@
-"""The generated documents: the map of the contexts and the catalogue of their events."""
+"""The generated documents: the map of the contexts, and the catalogue of their events for people and for programs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from config.asyncapi import asyncapi
 from config.landscape import Landscape, PublishedEvent
 from ecommerce import codec
 
@@ -28,12 +29,19 @@ What the contexts tell each other, through outbox, broker and inbox. Delivery is
 aggregate; a handler takes effect once. On the wire an event is JSON of the schema below (JSON Schema 2020-12): unknown
 fields are ignored, so a field with a default may be added, and anything else is a new version of the type. Decimals are
 strings, times RFC 3339 in UTC. Events carry ids, never personal data.
+
+For programs: the same as [AsyncAPI](asyncapi.json), headers included, and each type's schema as it was
+[released](schemas/events).
 """
 
 
 def documents(landscape: Landscape) -> dict[str, str]:
     """Return file name → content of every generated document in ``docs/``."""
-    return {"context-map.md": context_map(landscape), "events.md": event_catalogue(landscape)}
+    return {
+        "asyncapi.json": json.dumps(asyncapi(landscape), indent=2, ensure_ascii=False) + "\n",
+        "context-map.md": context_map(landscape),
+        "events.md": event_catalogue(landscape),
+    }
 
 
 def context_map(landscape: Landscape) -> str:

@@ -1,4 +1,6 @@
-"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each local context."""
+"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each local context.
+
+``settings.EVENT_THREADS`` may leave one of the two to other workers."""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps
+from django.conf import settings
 
 from ecommerce.inbox.consumer import Consumer
 from ecommerce.inbox.registry import bindings
@@ -30,10 +33,11 @@ class EventThreads(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         broker = get_broker()
+        parts: dict[str, Any] = {"relay": Relay, "consumer": Consumer}
         for context in current().local:
-            relay, consumer = Relay(context, broker), Consumer(context, broker)
-            self.threads.append(Supervised(f"consumer-{context.name}", _declared(broker, consumer.run)))
-            self.threads.append(Supervised(f"relay-{context.name}", _declared(broker, relay.run)))
+            for part in settings.EVENT_THREADS:
+                run = parts[part](context, broker).run
+                self.threads.append(Supervised(f"{part}-{context.name}", _declared(broker, run)))
         for thread in self.threads:
             thread.start()
 

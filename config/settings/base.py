@@ -197,5 +197,7 @@ CART_EMPTY_EXPIRES_AFTER = timedelta(days=env.int("CART_EMPTY_EXPIRES_AFTER_DAYS
 
 # --- background ------------------------------------------------------------------------------------------------------
 vars().update(celery_settings(BROKER_URL, BROKER_DATABASE, TOPOLOGY))
+EVENT_THREADS = env.list("EVENT_THREADS", default=["consumer", "relay"])
+"""What a worker does about events beside its tasks; workers may share it out."""
 OUTBOX_ARCHIVE_DAYS = env.int("OUTBOX_ARCHIVE_DAYS", default=30)
 """How long published events are kept for replay and audit."""

@@ -38,6 +38,7 @@ from ecommerce.inbox.receipt import (
 from ecommerce.inbox.registry import Handler, handlers
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Delivery
 from ecommerce.messaging.envelope import Envelope
+from ecommerce.messaging.upcasting import upcast, with_older
 from ecommerce.observability import context as request_context
 from ecommerce.observability import metrics
 from ecommerce.topology import Context
@@ -78,7 +79,8 @@ class Consumer:
         self._broker = broker
         self._handlers: dict[str, list[Handler]] = {}
         for handler in handlers(context=context.name):
-            self._handlers.setdefault(handler.event.type, []).append(handler)
+            for type_ in with_older([handler.event.type]):
+                self._handlers.setdefault(type_, []).append(handler)
         self._retry_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -129,8 +131,8 @@ class Consumer:
             headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])
             handler = by_name[consumer]
             try:
-                event = codec.decode(body.encode(), handler.event)
-                self._run(handler, Envelope.from_headers(headers), event, before=row_id)
+                envelope = Envelope.from_headers(headers)
+                self._run(handler, envelope, _event(handler, envelope, body.encode()), before=row_id)
             except Exception as error:
                 self._survive()
                 parked.update(**_after_failure(attempts + 1, error, clock.now()))
@@ -147,7 +149,7 @@ class Consumer:
         jobs = []
         for handler in self._handlers.get(envelope.type, []):
             try:
-                jobs.append(Job(handler, delivery, envelope, codec.decode(delivery.data, handler.event)))
+                jobs.append(Job(handler, delivery, envelope, _event(handler, envelope, delivery.data)))
             except codec.Undecodable as error:
                 self._park(handler.name, delivery, envelope, f"Undecodable: {error}", status=ParkedStatus.PARKED)
         if envelope.type not in self._handlers:
@@ -280,6 +282,16 @@ def _consume_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], str]:
             begun.append(receipt)
     note_ignored([receipt for receipt in begun if not receipt.recorded])
     return {receipt.key: "handled" if receipt.recorded else "ignored" for receipt in begun}
+
+
+def _event(handler: Handler, envelope: Envelope, data: bytes) -> Any:
+    """Return the event as the handler takes it; an older version is brought up to date first.
+
+    Raises:
+        codec.Undecodable
+    """
+    _, data = upcast(envelope.type, data, handled={handler.event.type})
+    return codec.decode(data, handler.event)
 
 
 def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Receipt:

@@ -18,17 +18,21 @@ PARKED = """
     SELECT id, consumer, event_type, partition_key, status, attempts, reason FROM inbox_parked
     ORDER BY id LIMIT %s
 """
-RETRIABLE_IDS = "SELECT id FROM inbox_parked WHERE message_id IS NOT NULL ORDER BY id"
+RETRIABLE_IDS = """
+    SELECT id FROM inbox_parked WHERE message_id IS NOT NULL AND position('.' IN consumer) > 0 ORDER BY id
+"""
 OUTCOMES = """
-    SELECT w.consumer, w.message_id, coalesce(m.outcome, 'PARKED')
+    SELECT w.consumer, w.message_id, coalesce(m.outcome, p.state)
     FROM unnest(%(consumers)s::text[], %(ids)s::uuid[]) AS w (consumer, message_id)
     LEFT JOIN inbox_message AS m ON m.consumer = w.consumer AND m.message_id = w.message_id
-    WHERE m.message_id IS NOT NULL OR EXISTS (
-        SELECT 1 FROM inbox_parked AS p
-        WHERE p.consumer IN (w.consumer, split_part(w.consumer, '.', 1)) AND p.message_id = w.message_id
-    )
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN k.consumer = w.consumer THEN 'PARKED' ELSE 'UNKNOWN' END AS state FROM inbox_parked AS k
+        WHERE k.consumer IN (w.consumer, split_part(w.consumer, '.', 1)) AND k.message_id = w.message_id
+        ORDER BY k.consumer DESC LIMIT 1
+    ) AS p ON true
+    WHERE m.message_id IS NOT NULL OR p.state IS NOT NULL
 """
-"""A message whose type nobody knew is parked under the name of the context alone."""
+"""A message whose type nobody knew is parked under the name of the context, which sorts before its handlers' names."""
 
 
 class InboxFigures(NamedTuple):
@@ -66,14 +70,16 @@ def parked(alias: str, *, limit: int) -> list[Parked]:
 
 
 def retriable_ids(alias: str) -> list[int]:
-    """Return the numbers of all parked messages that ``staff.retry`` would take: not those that nobody could read."""
+    """Return the numbers of the parked messages that the consumer can try again: not those that nobody could read, and
+    not those of a type that no handler knew, which belong to no handler."""
     with planned_each_time(alias) as cursor:
         cursor.execute(RETRIABLE_IDS)
         return [number for (number,) in cursor.fetchall()]
 
 
 def outcomes(alias: str, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], str]:
-    """Return what became of messages, given as (consumer, message id): an ``Outcome``, or ``PARKED``.
+    """Return what became of messages, given as (consumer, message id): an ``Outcome``, ``PARKED``, or ``UNKNOWN`` for
+    one that is parked because the context knew no handler of its type.
 
     One statement. A message that never arrived is left out.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecommerce.inbox.consumer import Consumer
 from ecommerce.inbox.registry import Handler
 from ecommerce.messaging.broker import Broker
+from ecommerce.messaging.upcasting import with_older
 from ecommerce.topology import current
 
 
@@ -17,4 +18,4 @@ class ReplayConsumer(Consumer):
 
     def __init__(self, handler: Handler, broker: Broker) -> None:
         super().__init__(current()[handler.context], broker)
-        self._handlers = {handler.event.type: [handler]}
+        self._handlers = {type_: [handler] for type_ in with_older([handler.event.type])}

@@ -1,7 +1,8 @@
 """Upcasters: how the data of an old version of an event becomes that of the next one.
 
-The context that publishes an event keeps its upcasters beside its classes, in ``events.py``. Whoever subscribes to the
-new class has imported them; a body in a queue or in the archive is left as it is and brought up to date when it is read.
+The context that publishes an event keeps its upcasters beside its classes, in ``events.py``, so whoever subscribes to
+the new class has imported them. A body in a queue or in the archive stays as it is; it is brought up to date when it is
+read.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import structlog
 from django.db import connections
 from django.db.utils import Error
 
-QUIET = 0.02
+QUIET = 0.005
 """Seconds between two notifications of one context by one process."""
 
 log = structlog.get_logger(__name__)

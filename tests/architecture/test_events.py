@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from ecommerce import codec
 from ecommerce.inbox.registry import handlers
+from ecommerce.messaging import upcasting
 from ecommerce.messaging.envelope import Envelope
+from ecommerce.messaging.upcasting import superseded, upcaster, with_older
 from tests.architecture.values import NotPlain, values
 
 NAMES = [context.name for context in settings.TOPOLOGY.contexts]
@@ -31,7 +33,8 @@ IMPERSONAL = {"product_name"}
 def parts(context: str) -> list[type[Any]]:
     """Return the classes of a context's ``events.py``: events, and what they are made of."""
     module = import_module(f"contexts.{context}.events")
-    return [class_ for class_ in vars(module).values() if getattr(class_, "__module__", "") == module.__name__]
+    classes = [value for value in vars(module).values() if inspect.isclass(value)]
+    return [class_ for class_ in classes if class_.__module__ == module.__name__]
 
 
 def is_event(class_: type[Any]) -> bool:
@@ -44,6 +47,11 @@ def personal_fields(class_: type[Any]) -> set[str]:
     return {name for name in names - IMPERSONAL if PERSONAL & set(name.split("_"))}
 
 
+def versions_beside_others(handled: set[str]) -> set[str]:
+    """Return the types among those that a context handles whose later versions it handles too."""
+    return {type_ for type_ in handled if type_ in with_older(handled - {type_})}
+
+
 EVENTS = [(context, class_) for context in NAMES for class_ in parts(context) if is_event(class_)]
 PARTS = [class_ for context in NAMES for class_ in parts(context)]
 each_event = pytest.mark.parametrize(("context", "event"), EVENTS, ids=[class_.__name__ for _, class_ in EVENTS])
@@ -51,15 +59,34 @@ each_part = pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name_
 
 
 @each_event
-def test_an_event_has_a_subscriber(context: str, event: type[Any]) -> None:
-    assert [handler.name for handler in handlers(event_type=event.type) if handler.event is event]
+def test_an_event_has_a_subscriber_or_a_successor(context: str, event: type[Any]) -> None:
+    heard = [handler.name for handler in handlers(event_type=event.type) if handler.event is event]
+
+    assert heard or event.type in superseded()
+
+
+@pytest.mark.parametrize("context", NAMES)
+def test_a_context_handles_one_version_of_an_event(context: str) -> None:
+    handled = {handler.event.type for handler in handlers(context=context)}
+
+    assert versions_beside_others(handled) == set()
+
+
+def test_two_versions_in_one_context_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that stays with the old version hears nothing of what is published today."""
+    monkeypatch.setattr(upcasting, "_upcasters", {})
+    upcaster(from_type="order.telltale.v0", to=Telltale)(dict)
+
+    assert versions_beside_others({"order.telltale.v0", "order.telltale.v1"}) == {"order.telltale.v0"}
 
 
 @each_event
 def test_the_type_names_context_fact_and_version(context: str, event: type[Any]) -> None:
-    fact = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", event.__name__).lower().removeprefix(f"{context}_")
+    """The class of an old version says so: ``OrderPlacedV1`` beside ``OrderPlaced``, which is then ``v2``."""
+    name, version = re.fullmatch(r"(\w+?)(?:V(\d+))?", event.__name__).groups(default=r"[1-9]\d*")
+    fact = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().removeprefix(f"{context}_")
 
-    assert re.fullmatch(rf"{context}\.{fact}\.v[1-9]\d*", event.type)
+    assert re.fullmatch(rf"{context}\.{fact}\.v{version}", event.type)
     assert re.fullmatch(r"[a-z_]+", event.aggregate)
 
 

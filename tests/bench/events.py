@@ -66,17 +66,17 @@ def through_rabbitmq(*, events: int, times: int) -> list[Throughput] | str:
         StackFailed, Stuck
     """
     try:
-        taken = _queues_that_exist()
+        taken = queues_that_exist()
     except (OSError, amqp.AMQPError) as error:
         return f"no RabbitMQ answers ({type(error).__name__})"
     if taken:
         return f"another installation uses this RabbitMQ: {', '.join(taken)} exist"
-    with _queues_removed(), opened(broker_url=RABBITMQ) as shop:
+    with queues_removed(), opened(broker_url=RABBITMQ) as shop:
         drained(shop, events=50)
         return [drained(shop, events=events) for _ in range(times)]
 
 
-def _queues_that_exist() -> list[str]:
+def queues_that_exist() -> list[str]:
     found = []
     for queue in QUEUES:
         with Connection(RABBITMQ, connect_timeout=2) as connection:
@@ -89,7 +89,7 @@ def _queues_that_exist() -> list[str]:
 
 
 @contextmanager
-def _queues_removed() -> Iterator[None]:
+def queues_removed() -> Iterator[None]:
     """Leave no queue of ours behind."""
     try:
         yield

@@ -66,13 +66,15 @@ class Measured:
 
 
 @contextmanager
-def opened(*, broker_url: str = "pgmq://") -> Iterator[Measured]:
+def opened(*, broker_url: str = "pgmq://", **environment: str) -> Iterator[Measured]:
     """Start an installation with two web workers, fill it, and stop and remove it afterwards.
+
+    ``environment`` is added to that of its processes.
 
     Raises:
         StackFailed
     """
-    with running(demo=True, web_workers=2, BROKER_URL=broker_url, **OWN_DATABASE) as stack:
+    with running(demo=True, web_workers=2, BROKER_URL=broker_url, **OWN_DATABASE, **environment) as stack:
         shop = Shop(stack.url, connections=1)
         try:
             Staff(shop, shop.log_in(STAFF, DEMO_PASSWORD)).import_products(_products_file())

@@ -1,8 +1,12 @@
-"""``manage.py topology``: contexts, events and calls as the code has them; writes and checks the documents of them."""
+"""``manage.py topology``: contexts, events and calls as the code has them.
+
+Writes and checks the documents of them, and keeps the code to the released schemas of the events.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.documents import documents
 from config.landscape import Landscape
+from config.releases import Incompatible, gate, release
 from ecommerce.topology import current
 
 
@@ -19,8 +24,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         purpose = parser.add_mutually_exclusive_group()
-        purpose.add_argument("--write", action="store_true", help="write docs/context-map.md and docs/events.md")
-        purpose.add_argument("--check", action="store_true", help="fail when one of them is out of date")
+        purpose.add_argument("--write", action="store_true", help="write the generated documents in docs/")
+        purpose.add_argument("--release", action="store_true", help="write new and compatibly changed event schemas")
+        purpose.add_argument(
+            "--check", action="store_true", help="fail when a document is out of date or an event is not as released"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if len(current().local) < len(current().contexts):
@@ -28,6 +36,8 @@ class Command(BaseCommand):
         landscape = Landscape(current())
         if options["write"]:
             self._write(landscape)
+        elif options["release"]:
+            self._release(landscape)
         elif options["check"]:
             self._check(landscape)
         else:
@@ -40,11 +50,27 @@ class Command(BaseCommand):
             (directory / name).write_text(text)
             self.stdout.write(f"docs/{name} written")
 
-    def _check(self, landscape: Landscape) -> None:
-        """Compare the documents with the code.
+    def _release(self, landscape: Landscape) -> None:
+        """Write the schemas that others may rely on from now on.
 
         Raises:
-            CommandError: one is missing or out of date; the exit code is 1.
+            CommandError: an event changed incompatibly; nothing was written.
+        """
+        try:
+            types = release(_events(landscape), _released())
+        except Incompatible as refusal:
+            raise CommandError(str(refusal)) from refusal
+        for type_ in types:
+            self.stdout.write(f"docs/schemas/events/{type_}.json written")
+        if not types:
+            self.stdout.write("Every event is released as it is.")
+
+    def _check(self, landscape: Landscape) -> None:
+        """Compare the documents and the released schemas with the code.
+
+        Raises:
+            CommandError: a document is missing or out of date, an event changed incompatibly, or it changed compatibly
+                and that is not released; the exit code is 1.
         """
         directory = settings.BASE_DIR / "docs"
         stale = [
@@ -52,9 +78,20 @@ class Command(BaseCommand):
             for name, text in documents(landscape).items()
             if not (directory / name).exists() or (directory / name).read_text() != text
         ]
-        if stale:
-            raise CommandError(f"Out of date: {', '.join(stale)}. Run: make docs")
-        self.stdout.write("The generated documents are up to date.")
+        outdated = f"Out of date: {', '.join(stale)}. Run: make docs" if stale else ""
+        compared = gate(_events(landscape), _released())
+        if problems := [text for text in (compared.refusal, compared.reminder, outdated) if text]:
+            raise CommandError("\n".join(problems))
+        self.stdout.write("The generated documents are up to date, and events are as released.")
+
+
+def _events(landscape: Landscape) -> list[type[Any]]:
+    return [each.event for each in landscape.events]
+
+
+def _released() -> Path:
+    directory: Path = settings.BASE_DIR / "docs" / "schemas" / "events"
+    return directory
 
 
 def _overview(landscape: Landscape) -> list[str]:

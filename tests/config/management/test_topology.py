@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from config.landscape import Landscape
 from ecommerce.topology import Topology, current
 
 
@@ -19,9 +22,10 @@ def topology(*options: str) -> str:
 
 @pytest.fixture
 def docs(tmp_path: Path, settings: Any) -> Path:
-    """The documents, written by the command into a directory of its own."""
+    """The documents and released schemas, written by the command into a directory of its own."""
     settings.BASE_DIR = tmp_path
     topology("--write")
+    topology("--release")
     return tmp_path / "docs"
 
 
@@ -34,11 +38,11 @@ def test_it_shows_contexts_events_and_calls() -> None:
 
 
 def test_what_was_just_written_is_up_to_date(docs: Path) -> None:
-    assert sorted(path.name for path in docs.iterdir()) == ["context-map.md", "events.md"]
+    assert sorted(path.name for path in docs.iterdir()) == ["asyncapi.json", "context-map.md", "events.md", "schemas"]
     assert "up to date" in topology("--check")
 
 
-@pytest.mark.parametrize("name", ["context-map.md", "events.md"])
+@pytest.mark.parametrize("name", ["asyncapi.json", "context-map.md", "events.md"])
 def test_an_outdated_document_is_named(docs: Path, name: str) -> None:
     (docs / name).write_text((docs / name).read_text().replace("cart.abandoned.v1", "cart.abandoned.v2"))
 
@@ -71,6 +75,78 @@ def test_the_catalogue_tells_fields_types_and_schema(docs: Path) -> None:
     assert "| `lines` | `list[OrderedLine]` |" in chapter
     assert "`OrderedLine`:" in chapter
     assert '"format": "uuid"' in chapter
+
+
+def stored(docs: Path, type_: str) -> Path:
+    return docs / "schemas" / "events" / f"{type_}.json"
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a released schema, so that the code is what differs from it."""
+    schema = json.loads(path.read_text())
+    change(next(iter(schema["$defs"].values())))
+    path.write_text(json.dumps(schema))
+
+
+def test_every_event_is_released_once(docs: Path) -> None:
+    assert len(list((docs / "schemas" / "events").iterdir())) == len(Landscape(current()).events)
+    assert topology("--release") == "Every event is released as it is.\n"
+
+
+def test_an_event_that_is_not_released_fails_the_check(docs: Path) -> None:
+    stored(docs, "order.placed.v1").unlink()
+
+    with pytest.raises(CommandError, match=r"order.placed.v1 #: new event type\nRun: make release-schemas") as refusal:
+        topology("--check")
+
+    assert refusal.value.returncode == 1
+    assert topology("--release") == "docs/schemas/events/order.placed.v1.json written\n"
+    assert "up to date" in topology("--check")
+
+
+def test_a_compatible_change_fails_the_check_until_it_is_released(docs: Path) -> None:
+    edit(stored(docs, "order.placed.v1"), lambda class_: class_.update(description="Long ago."))
+
+    with pytest.raises(CommandError, match=r"documentation changed\nRun: make release-schemas"):
+        topology("--check")
+
+    topology("--release")
+    assert "up to date" in topology("--check")
+
+
+@pytest.mark.parametrize("option", ["--check", "--release"])
+def test_an_incompatible_change_is_refused_with_event_place_and_rule(docs: Path, option: str) -> None:
+    path = stored(docs, "order.placed.v1")
+    edit(path, lambda class_: class_["properties"].update(note={"type": "string"}))
+    before = path.read_text()
+
+    with pytest.raises(CommandError) as refusal:
+        topology(option)
+
+    assert "order.placed.v1 #/$defs/OrderPlaced/properties/note: field removed" in str(refusal.value)
+    assert "make a new version of the type and an upcaster" in str(refusal.value)
+    assert refusal.value.returncode == 1
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize("option", ["--check", "--release"])
+def test_a_type_without_a_class_is_refused(docs: Path, option: str) -> None:
+    stored(docs, "order.lost.v1").write_text(stored(docs, "order.placed.v1").read_text())
+
+    with pytest.raises(CommandError, match="order.lost.v1 #: no class has this type any more"):
+        topology(option)
+
+
+def test_everything_that_is_wrong_is_told_at_once(docs: Path) -> None:
+    (docs / "events.md").unlink()
+    stored(docs, "order.placed.v1").unlink()
+    edit(stored(docs, "order.shipped.v1"), lambda class_: class_["required"].remove("carrier"))
+
+    with pytest.raises(CommandError) as refusal:
+        topology("--check")
+
+    for part in ("field newly required", "make release-schemas", "make docs"):
+        assert part in str(refusal.value)
 
 
 def test_a_process_with_some_contexts_does_not_know_enough(settings: Any) -> None:

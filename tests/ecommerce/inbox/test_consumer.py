@@ -17,9 +17,11 @@ from ecommerce.ids import new_id
 from ecommerce.inbox import registry
 from ecommerce.inbox.consumer import KILLER, MAX_ATTEMPTS, Consumer
 from ecommerce.inbox.models import InboxMessage, InboxStart, ParkedMessage
+from ecommerce.messaging import upcasting
 from ecommerce.messaging.broker import Delivery
-from ecommerce.messaging.envelope import Envelope
+from ecommerce.messaging.envelope import PREFIX, Envelope
 from ecommerce.messaging.pgmq import PgmqBroker
+from ecommerce.messaging.upcasting import upcaster
 from ecommerce.topology import current
 from ecommerce.unit_of_work import unit_of_work
 
@@ -302,3 +304,46 @@ def test_an_event_of_unknown_version_is_parked(consumer: Consumer) -> None:
     consumer.handle([Delivery(1, headers, known.data)])
 
     assert ParkedMessage.objects.using("order").get().reason == "unknown event type"
+
+
+@pytest.fixture
+def older(monkeypatch: pytest.MonkeyPatch, effects: Effects) -> Consumer:
+    """A consumer that knows how to read an older version, in which the order's id had another name."""
+    monkeypatch.setattr(upcasting, "_upcasters", {})
+    upcaster(from_type="order.placed.v0", to=OrderPlaced)(lambda data: {**data, "order_id": data["id"]})
+    return Consumer(current()["order"], PgmqBroker())
+
+
+def old_delivery(order_id: UUID, body: bytes | None = None) -> Delivery:
+    newer = delivery(order_id)
+    headers = {**newer.headers, f"{PREFIX}type": "order.placed.v0"}
+    return Delivery(1, headers, codec.encode({"id": order_id, "number": "N"}) if body is None else body)
+
+
+def test_an_older_version_takes_effect_as_the_version_of_today(older: Consumer) -> None:
+    order_id = new_id()
+
+    older.handle([old_delivery(order_id), delivery(new_id(), 2)])
+
+    assert [id_ for id_, _ in written()][0] == order_id
+    assert not ParkedMessage.objects.using("order").exists()
+
+
+def test_an_older_version_that_failed_is_tried_again_from_its_own_body(older: Consumer, effects: Effects) -> None:
+    order_id = new_id()
+    effects.failing = {order_id}
+    older.handle([old_delivery(order_id)])
+    assert b"order_id" not in ParkedMessage.objects.using("order").get().body.encode()
+
+    effects.failing = set()
+    retry(older)
+
+    assert written() == [(order_id, 1)]
+
+
+def test_an_older_version_that_cannot_be_upcast_is_parked_for_its_handler(older: Consumer) -> None:
+    older.handle([old_delivery(new_id(), b"{}")])
+
+    parked = ParkedMessage.objects.using("order").get()
+    assert (parked.consumer, parked.status) == ("order.test_effect", "PARKED")
+    assert "no upcast from order.placed.v0" in parked.reason

@@ -1,0 +1,232 @@
+"""``python -m tests.bench.backbone``: how fast events get from the commit to their effect, beside the floors of the
+same machine in the same run.
+
+The handler that is measured writes one row (``cart.remember_variant_price``). Rates and latencies are read from the
+times that the database itself notes, so that measuring disturbs nothing; an effect is there when its transaction has
+committed. Exit code 0, or 2 when the run broke off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import amqp
+import httpx
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import backbone_floors as floors
+from tests.bench.events import CONSUMER, RABBITMQ, Stuck, drained, queues_removed, queues_that_exist
+from tests.bench.shop import Measured, opened
+from tests.e2e.stack import ROOT, StackFailed
+
+DRAIN_SECONDS = 600
+READY_SECONDS = 60
+RATES = (50, 500, 1000)
+RELAY_BATCH = 500
+LEFT = "SELECT count(*) FROM catalog_service.outbox_event"
+ARRIVED = f"SELECT count(*) FROM cart_service.inbox_message WHERE consumer = '{CONSUMER}'"  # noqa: S608
+PUBLISHED = "SELECT min(published_at), max(published_at) FROM catalog_service.outbox_archive"
+LATENCIES = f"""
+    SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
+        ORDER BY extract(epoch FROM pg_xact_commit_timestamp(i.xmin) - a.created_at) * 1000)
+    FROM cart_service.inbox_message i JOIN catalog_service.outbox_archive a ON a.event_id = i.message_id
+    WHERE i.consumer = '{CONSUMER}' AND a.created_at >= to_timestamp(%s)
+"""  # noqa: S608
+FILL_ARCHIVE = """
+    INSERT INTO catalog_service.outbox_archive
+        (id, event_id, aggregate_type, aggregate_id, aggregate_version, event_type, payload, headers, attempts, origin,
+         created_at, published_at)
+    SELECT -n, gen_random_uuid(), 'variant', gen_random_uuid(), 1, 'catalog.variant_price_changed.v1', %s, %s, 1, 'app',
+           now(), now()
+    FROM generate_series(%s::bigint + 1, %s::bigint) AS n
+"""
+
+Findings = dict[str, Any]
+Note = Callable[[str], None]
+
+
+def main() -> int:
+    options = _options()
+    progress = Console(stderr=True, highlight=False)
+
+    def note(what: str) -> None:
+        progress.print(f"[dim]load {os.getloadavg()[0]:5.2f}[/dim]  {what}")
+
+    found: Findings = {}
+    try:
+        for broker in options.brokers:
+            with _queues(broker, note) as usable:
+                if usable:
+                    found[broker] = _measure(broker, options, note)
+    except KeyboardInterrupt:
+        return 130
+    except (StackFailed, Stuck, TimeoutError, subprocess.CalledProcessError) as error:
+        progress.print(f"{type(error).__name__}: {error}", markup=False)
+        return 2
+    _show(found)
+    print(json.dumps(found), flush=True)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.backbone", description="Measure the event backbone.")
+    parser.add_argument("--events", type=int, default=10_000, help="how many each measurement publishes")
+    parser.add_argument("--rounds", type=int, default=3, help="how often the whole way is measured (default: 3)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long each steady rate is held (default: 5)")
+    parser.add_argument("--archived", type=int, default=1_000_000, help="archived events in the last measurement")
+    parser.add_argument("--brokers", nargs="+", default=["pgmq", "rabbitmq"], choices=["pgmq", "rabbitmq"])
+    return parser.parse_args()
+
+
+@contextmanager
+def _queues(broker: str, note: Note) -> Iterator[bool]:
+    """Leave no queue in RabbitMQ behind; yield False where it cannot be used."""
+    if broker == "pgmq":
+        yield True
+        return
+    try:
+        taken = queues_that_exist()
+    except (OSError, amqp.AMQPError) as error:
+        note(f"no RabbitMQ answers ({type(error).__name__})")
+        yield False
+        return
+    if taken:
+        note(f"another installation uses this RabbitMQ: {', '.join(taken)}")
+        yield False
+        return
+    with queues_removed():
+        yield True
+
+
+def _measure(broker: str, options: argparse.Namespace, note: Note) -> Findings:
+    url, count = (RABBITMQ if broker == "rabbitmq" else "pgmq://"), options.events
+    found: Findings = {}
+    note(f"{broker}: relays alone")
+    with opened(broker_url=url, EVENT_THREADS="relay") as shop, shop.administrator() as administrator:
+        found["floor: rows moved by SQL"] = [floors.moved_by_sql(administrator, events=count)]
+        if broker == "rabbitmq":
+            found["floor: bare py-amqp"] = [floors.published_by_amqp(RABBITMQ, events=count)]
+        found["relay alone"] = [_relay_alone(shop, administrator, count)]
+    with opened(broker_url=url) as shop, _noting_commits(shop) as administrator:
+        found["whole way"] = _whole_way(shop, options, lambda n: note(f"{broker}: the whole way, {n}"))
+        found["consumer alone"] = [_behind_the_relay(shop, administrator, count)]
+        for rate in RATES:
+            note(f"{broker}: {rate} events/s")
+            found[f"latency at {rate}/s, p50 and p99 ms"] = _latencies(shop, administrator, rate, options.seconds)
+        note(f"{broker}: with an old open transaction")
+        with shop.administrator() as old:
+            old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            old.execute(LEFT)
+            found["whole way, old open transaction"] = _whole_way(shop, options, lambda n: None)
+            old.execute("COMMIT")
+        note(f"{broker}: filling the archive with {options.archived} events")
+        _fill_archive(administrator, options.archived)
+        found[f"whole way, {options.archived} archived"] = _whole_way(shop, options, lambda n: None)
+    return found
+
+
+@contextmanager
+def _noting_commits(shop: Measured) -> Iterator[psycopg.Connection[Any]]:
+    """Restart the database under the running installation so that it notes when transactions commit; yield an
+    administrator."""
+    with shop.administrator() as administrator:
+        administrator.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    shop.stack.manage("db", "stop")
+    shop.stack.manage("db", "start")
+    deadline = time.monotonic() + READY_SECONDS
+    while httpx.get(f"{shop.url}/ready", timeout=10).status_code != 200:
+        if time.monotonic() > deadline:
+            raise StackFailed(f"not ready {READY_SECONDS} s after the database was restarted")
+        time.sleep(0.5)
+    with shop.administrator() as administrator:
+        yield administrator
+
+
+def _whole_way(shop: Measured, options: argparse.Namespace, note: Note) -> list[float]:
+    rates = []
+    for number in range(options.rounds):
+        note(str(number + 1))
+        rates.append(drained(shop, events=options.events).rate)
+    return rates
+
+
+def _relay_alone(shop: Measured, administrator: psycopg.Connection[Any], count: int) -> float:
+    """Return the rate of the relay between its first batch and its last."""
+    _publish(shop, count)
+    _await(administrator, LEFT, 0)
+    first, last = administrator.execute(PUBLISHED).fetchall()[0]
+    return float((count - RELAY_BATCH) / (last - first).total_seconds())
+
+
+def _behind_the_relay(shop: Measured, administrator: psycopg.Connection[Any], count: int) -> float:
+    """Return the rate of the consumer after the relay is done: what is left to handle then, over the time it takes."""
+    before = administrator.execute(ARRIVED.encode()).fetchall()[0][0]
+    _publish(shop, count)
+    _await(administrator, LEFT, 0)
+    started, then = time.monotonic(), administrator.execute(ARRIVED.encode()).fetchall()[0][0]
+    _await(administrator, ARRIVED, before + count)
+    return float((before + count - then) / (time.monotonic() - started))
+
+
+def _latencies(shop: Measured, administrator: psycopg.Connection[Any], rate: int, seconds: float) -> list[float]:
+    """Return the median and the 99th percentile, in milliseconds, at a steady rate."""
+    before = administrator.execute(ARRIVED.encode()).fetchall()[0][0]
+    started = time.time()
+    command = [sys.executable, "-m", "tests.bench.steady", str(rate), str(seconds)]
+    done = subprocess.run(command, cwd=ROOT, env=shop.stack.environment, check=True, stdout=subprocess.PIPE, text=True)
+    _await(administrator, ARRIVED, before + int(done.stdout))
+    return [float(value) for value in administrator.execute(LATENCIES.encode(), [started]).fetchall()[0][0]]
+
+
+def _publish(shop: Measured, count: int) -> None:
+    command = [sys.executable, "-m", "tests.bench.publish", str(count)]
+    subprocess.run(command, cwd=ROOT, env=shop.stack.environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _await(administrator: psycopg.Connection[Any], query: str, wanted: int) -> None:
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while (found := administrator.execute(query.encode()).fetchall()[0][0]) != wanted:
+        if time.monotonic() > deadline:
+            raise Stuck(f"{found} instead of {wanted} after {DRAIN_SECONDS} s: {query}")
+        time.sleep(0.05)
+
+
+def _fill_archive(administrator: psycopg.Connection[Any], count: int) -> None:
+    step = 1_000_000
+    for first in range(0, count, step):
+        bounds = [first, min(first + step, count)]
+        administrator.execute(FILL_ARCHIVE.encode(), [json.dumps(floors.PAYLOAD), json.dumps(floors.HEADERS), *bounds])
+    administrator.execute("ANALYZE catalog_service.outbox_archive")
+
+
+def _show(found: Findings) -> None:
+    table = Table(title="events per second, or milliseconds where it says so: median (lowest–highest)")
+    table.add_column("")
+    for broker in found:
+        table.add_column(broker, justify="right")
+    for what in dict.fromkeys(name for each in found.values() for name in each):
+        table.add_row(what, *(_cell(what, each.get(what)) for each in found.values()))
+    Console(width=120, highlight=False).print(table)
+
+
+def _cell(what: str, values: list[float] | None) -> str:
+    if not values:
+        return ""
+    if what.startswith("latency"):
+        return " and ".join(f"{value:.1f}" for value in values)
+    return f"{statistics.median(values):,.0f} ({min(values):,.0f}–{max(values):,.0f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
