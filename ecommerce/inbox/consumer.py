@@ -21,6 +21,7 @@ from django.db import connections, transaction
 
 from ecommerce import clock, codec
 from ecommerce.db.plans import planned_each_time
+from ecommerce.inbox.figures import figures
 from ecommerce.inbox.group import grouped
 from ecommerce.inbox.models import ParkedMessage, ParkedStatus
 from ecommerce.inbox.receipt import (
@@ -46,6 +47,7 @@ from ecommerce.topology import Context
 BATCH = 50
 POLL_SECONDS = 1.0
 RETRY_EVERY = 1.0
+COUNT_EVERY = 10.0
 MAX_ATTEMPTS = 10
 LONGEST_PAUSE = 300.0
 KILLER = 5
@@ -82,6 +84,7 @@ class Consumer:
             for type_ in with_older([handler.event.type]):
                 self._handlers.setdefault(type_, []).append(handler)
         self._retry_at = 0.0
+        self._count_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Handle messages until ``stop`` is set; the batch in hand is finished first."""
@@ -100,6 +103,7 @@ class Consumer:
                 if time.monotonic() >= self._retry_at:
                     self.retry_due()
                     self._retry_at = time.monotonic() + RETRY_EVERY
+                    self._show()
         finally:
             subscription.close()
 
@@ -166,8 +170,9 @@ class Consumer:
             self._survive()
             log.warning("group_given_up", context=self.context.name, messages=len(jobs), reason=repr(error))
             return list(jobs)
-        for (consumer, _), outcome in outcomes.items():
-            metrics.INBOX_HANDLED.labels(self.context.name, consumer, outcome).inc()
+        for job in jobs:
+            if outcome := outcomes.get((job.handler.name, job.envelope.id)):
+                self._count(job.handler, job.envelope, outcome)
         return [job for job in jobs if (job.handler.name, job.envelope.id) not in outcomes]
 
     def _deliver_again(self, job: Job) -> None:
@@ -203,7 +208,21 @@ class Consumer:
             outcome = consume(handler, envelope, event, before=before)
         except SystemExit as error:
             raise RuntimeError(f"the handler tried to end the process: {error}") from error
+        self._count(handler, envelope, outcome)
+
+    def _count(self, handler: Handler, envelope: Envelope, outcome: str) -> None:
         metrics.INBOX_HANDLED.labels(self.context.name, handler.name, outcome).inc()
+        if outcome == "handled" and not envelope.replay:
+            seconds = (clock.now() - envelope.time).total_seconds()
+            metrics.EVENT_SECONDS.labels(self.context.name).observe(max(seconds, 0))
+
+    def _show(self) -> None:
+        """Let the metrics say what is parked, now and then."""
+        if time.monotonic() >= self._count_at:
+            self._count_at = time.monotonic() + COUNT_EVERY
+            found = figures(self.context.alias)
+            metrics.INBOX_PARKED.labels(self.context.name, "retry").set(found.waiting)
+            metrics.INBOX_PARKED.labels(self.context.name, "parked").set(found.parked)
 
     def _park(
         self,

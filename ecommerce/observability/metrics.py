@@ -25,9 +25,15 @@ OUTBOX_PROCESSED = Counter(
     "Events that left the outbox, by outcome: published, refused.",
     ["service", "event_type", "status"],
 )
-OUTBOX_PENDING = Gauge(
-    "outbox_events_pending",
-    "Events waiting in the outbox, as the relay last saw it.",
+OUTBOX_EVENTS = Gauge(
+    "outbox_events",
+    "Events in the outbox, as a relay last counted them: pending, blocked, parked.",
+    ["service", "status"],
+    multiprocess_mode="mostrecent",
+)
+OUTBOX_OLDEST_SECONDS = Gauge(
+    "outbox_oldest_pending_seconds",
+    "Age of the oldest pending event, as a relay last saw it; 0 without one.",
     ["service"],
     multiprocess_mode="mostrecent",
 )
@@ -40,6 +46,18 @@ INBOX_HANDLED = Counter(
     "inbox_messages_handled_total",
     "Messages taken from the broker, by outcome: handled, ignored, duplicate, failed, parked.",
     ["service", "consumer", "outcome"],
+)
+INBOX_PARKED = Gauge(
+    "inbox_messages_parked",
+    "Messages that a handler could not take, as the consumer last counted them: retry, parked.",
+    ["service", "status"],
+    multiprocess_mode="mostrecent",
+)
+EVENT_SECONDS = Histogram(
+    "event_effect_seconds",
+    "Time from the publishing of an event to its effect, by the subscriber.",
+    ["service"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600),
 )
 
 

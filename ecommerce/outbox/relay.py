@@ -27,6 +27,7 @@ from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
 from ecommerce.messaging.envelope import Envelope, Message
 from ecommerce.observability import metrics
+from ecommerce.outbox.figures import figures
 from ecommerce.outbox.models import PARTITIONS
 from ecommerce.outbox.wake import channel
 from ecommerce.topology import Context
@@ -34,6 +35,7 @@ from ecommerce.topology import Context
 LEASE_SECONDS = 10
 RENEW_SECONDS = 3.0
 POLL_SECONDS = 1.0
+COUNT_SECONDS = 10.0
 BATCH = 500
 DEPTH = 16
 """Events read of one partition at least; more when a partition has more, and all of them together are few."""
@@ -168,6 +170,7 @@ class Relay:
         self._broker = broker
         self._publisher: Publisher = broker.publisher()
         self._renew_at = 0.0
+        self._count_at = 0.0
         self._depth = DEPTH
         self.drained = False
         """Whether the last step left nothing to publish behind."""
@@ -178,6 +181,7 @@ class Relay:
             try:
                 while not stop.is_set():
                     self.step()
+                    self._show()
                     if self.drained:
                         # What commits after the step has read is announced after that.
                         list(listener.notifies(timeout=POLL_SECONDS, stop_after=1))
@@ -300,6 +304,16 @@ class Relay:
                 parameters: dict[str, Any] = {"max": MAX_ATTEMPTS, "errors": errors, "pauses": pauses}
                 cursor.execute(FAIL, {**parameters, "ids": [row.id for row in refused]})
         return moved
+
+    def _show(self) -> None:
+        """Let the metrics say what is in the outbox, now and then."""
+        if time.monotonic() < self._count_at:
+            return
+        self._count_at = time.monotonic() + COUNT_SECONDS
+        name, found = self.context.name, figures(self.context.alias)
+        for status in ("pending", "blocked", "parked"):
+            metrics.OUTBOX_EVENTS.labels(name, status).set(getattr(found, status))
+        metrics.OUTBOX_OLDEST_SECONDS.labels(name).set(found.oldest or 0)
 
     def _count(self, rows: Sequence[Row], published: Published) -> None:
         for row in rows:

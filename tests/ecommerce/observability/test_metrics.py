@@ -8,7 +8,7 @@ from ecommerce.observability import metrics
 COUNT_AND_EXIT = """
 from ecommerce.observability import metrics
 metrics.OUTBOX_PROCESSED.labels("order", "order.placed.v1", "published").inc({amount})
-metrics.OUTBOX_PENDING.labels("order").set({amount})
+metrics.OUTBOX_EVENTS.labels("order", "pending").set({amount})
 """
 SCRAPE = "from ecommerce.observability import metrics; print(metrics.exposition().decode())"
 
@@ -27,7 +27,7 @@ def test_processes_that_share_a_directory_are_added_up(tmp_path: Path) -> None:
 
     line = 'outbox_events_processed_total{event_type="order.placed.v1",service="order",status="published"} 5.0'
     assert line in scraped
-    assert 'outbox_events_pending{service="order"} 3.0' in scraped
+    assert 'outbox_events{service="order",status="pending"} 3.0' in scraped
 
 
 def test_files_of_processes_that_are_gone_are_removed(tmp_path: Path) -> None:
