@@ -1,78 +1,59 @@
 """What orders answer to other contexts."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypeVar
+from functools import cache
 from uuid import UUID
 
-from contexts.order.interface import Order, OrderInterface, PaymentInstruction
-from contexts.order.interface import OrderLine as OrderedLine
-from contexts.order.models import Order as OrderModel
-from contexts.order.models import OrderLine, PaymentAttempt, Shipment
+from django.db import connections
+
+from contexts.order.interface import Order, OrderInterface
+from ecommerce import codec
 from ecommerce.calls import provides
 from ecommerce.db import rows
-from ecommerce.money import Money
 
 MAXIMUM = 50
-M = TypeVar("M", OrderLine, PaymentAttempt, Shipment)
+ORDERS = """
+    SELECT jsonb_build_object(
+        'id', o.id, 'number', o.number, 'status', o.status, 'customer_id', o.customer_id, 'email', o.email,
+        'recipient', coalesce(o.address_snapshot ->> 'recipient', ''), 'locale', o.locale, 'placed_at', o.placed_at,
+        'lines', (
+            SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'sku', l.sku, 'name', l.name, 'quantity', l.quantity,
+                'unit_price', jsonb_build_object('amount', l.unit_price::text, 'currency', o.currency),
+                'total', jsonb_build_object('amount', l.total::text, 'currency', o.currency)
+            ) ORDER BY l.position), '[]') FROM order_lines l WHERE l.order_id = o.id),
+        'shipping', jsonb_build_object('amount', o.shipping_total::text, 'currency', o.currency),
+        'discount', jsonb_build_object('amount', o.discount_total::text, 'currency', o.currency),
+        'total', jsonb_build_object('amount', o.total::text, 'currency', o.currency),
+        'payments', (
+            SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'method', p.method, 'status', p.status, 'client_data', p.client_data,
+                'amount', jsonb_build_object('amount', p.amount::text, 'currency', p.currency)
+            ) ORDER BY p.position), '[]') FROM payment_attempts p WHERE p.order_id = o.id),
+        'tracking_codes', (
+            SELECT coalesce(jsonb_agg(s.tracking_code ORDER BY s.id), '[]') FROM shipments s WHERE s.order_id = o.id)
+    )::text
+    FROM orders o WHERE o.id IN ({ids})
+"""
+"""Each order as the contract's JSON: one statement, where rows would take four."""
 
 
 @provides(OrderInterface)
 class OrderProvider(OrderInterface):
+    """One statement per call."""
+
     def get_orders(self, *, ids: Sequence[UUID]) -> list[Order]:
         if len(ids) > MAXIMUM:
             raise ValueError(f"at most {MAXIMUM} orders at a time")
-        orders = rows.fetch(OrderModel, "WHERE id = ANY(%s)", [list(ids)], using="order")
-        lines = _by_order(OrderLine, ids, "position")
-        payments = _by_order(PaymentAttempt, ids, "position")
-        shipments = _by_order(Shipment, ids, "id")
-        return [_contract(order, lines[order.id], payments[order.id], shipments[order.id]) for order in orders]
+        if not ids:
+            return []
+        wanted = rows.padded(ids)
+        with connections["order"].cursor() as cursor:
+            cursor.execute(_orders(len(wanted)), wanted)
+            return [codec.decode(document, Order) for (document,) in cursor.fetchall()]
 
 
-def _by_order(model: type[M], ids: Sequence[UUID], position: str) -> dict[UUID, list[M]]:
-    """Return the rows that belong to each of these orders."""
-    found: dict[UUID, list[M]] = defaultdict(list)
-    for row in rows.fetch(model, f"WHERE order_id = ANY(%s) ORDER BY {position}", [list(ids)], using="order"):
-        found[row.order_id].append(row)
-    return found
-
-
-def _contract(
-    order: OrderModel,
-    lines: Sequence[OrderLine],
-    payments: Sequence[PaymentAttempt],
-    shipments: Sequence[Shipment],
-) -> Order:
-    def money(amount: object) -> Money:
-        return Money(amount, order.currency)  # type: ignore[arg-type]
-
-    return Order(
-        id=order.id,
-        number=order.number,
-        status=order.status,
-        customer_id=order.customer_id,
-        email=order.email,
-        recipient=order.address_snapshot.get("recipient", ""),
-        locale=order.locale,
-        placed_at=order.placed_at,
-        lines=[
-            OrderedLine(
-                sku=line.sku,
-                name=line.name,
-                quantity=line.quantity,
-                unit_price=money(line.unit_price),
-                total=money(line.total),
-            )
-            for line in lines
-        ],
-        shipping=money(order.shipping_total),
-        discount=money(order.discount_total),
-        total=order.due,
-        payments=[
-            PaymentInstruction(
-                method=payment.method, amount=payment.money, status=payment.status, client_data=payment.client_data
-            )
-            for payment in payments
-        ],
-        tracking_codes=[shipment.tracking_code for shipment in shipments],
-    )
+@cache
+def _orders(count: int) -> str:
+    """Return the statement for so many ids."""
+    return ORDERS.format(ids=", ".join(["%s"] * count))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from django.db import DatabaseError, connections, models
 
 M = TypeVar("M", bound=models.Model)
+V = TypeVar("V")
 Field = models.Field[Any, Any]
 
 
@@ -37,7 +38,8 @@ def fetch(model: type[M], tail: str, parameters: Sequence[Any], *, using: str, r
 
 
 def insert(rows: Sequence[models.Model], *, using: str) -> None:
-    """Insert new rows of one or several tables, in the caller's transaction. One statement.
+    """Insert new rows of one or several tables, in the caller's transaction. One statement. Numbers that the database
+    gives are not read back.
 
     Foreign keys among them may point in any direction: PostgreSQL checks them when the statement ends.
 
@@ -68,8 +70,19 @@ def update(row: models.Model, columns: Sequence[str], *, using: str, insert: Seq
     _mark(insert, using)
 
 
+def padded(values: Sequence[V]) -> list[V]:
+    """Return ``values`` with the last one repeated up to a power of two, for a list of so many ``%s``.
+
+    So statements with such lists are few, and PostgreSQL plans each for about as many rows as it will find: an array of
+    unknown length it takes for ten.
+    """
+    return [*values, *[values[-1]] * ((1 << (len(values) - 1).bit_length()) - len(values))]
+
+
 class _Shape(NamedTuple):
     fields: tuple[Any, ...]
+    given: tuple[Any, ...]
+    """The fields whose values we give: all but those that the database numbers."""
     names: list[str]
     converters: tuple[tuple[int, Any], ...]
     """Position and field of every column whose value the database's driver does not give as Python has it."""
@@ -79,7 +92,8 @@ class _Shape(NamedTuple):
 def _shape(model: type[models.Model]) -> _Shape:
     fields = model._meta.concrete_fields
     converters = ((index, field) for index, field in enumerate(fields) if hasattr(field, "from_db_value"))
-    return _Shape(fields, [field.attname for field in fields], tuple(converters))
+    given = tuple(field for field in fields if not isinstance(field, models.AutoField))
+    return _Shape(fields, given, [field.attname for field in fields], tuple(converters))
 
 
 @cache
@@ -110,13 +124,13 @@ def _insertions(rows: Sequence[models.Model], using: str) -> tuple[tuple[str, ..
     for row in rows:
         model, count = runs[-1] if runs and runs[-1][0] is type(row) else (type(row), 0)
         runs[-1:] = [(model, count + 1)] if count else [*runs[-1:], (model, 1)]
-    values = (_values(row, _shape(type(row)).fields, using, adding=True) for row in rows)
+    values = (_values(row, _shape(type(row)).given, using, adding=True) for row in rows)
     return tuple(_insert(*run) for run in runs), list(chain.from_iterable(values))
 
 
 @cache
 def _insert(model: type[models.Model], count: int) -> str:
-    fields = _shape(model).fields
+    fields = _shape(model).given
     columns = ", ".join(f'"{field.column}"' for field in fields)
     row = f"({', '.join(['%s'] * len(fields))})"
     return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES {", ".join([row] * count)}'  # noqa: S608

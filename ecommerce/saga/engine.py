@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,15 +12,17 @@ from uuid import UUID
 
 import structlog
 from django.db import connections
+from django.db.models import Model
 
 from ecommerce import clock, codec
 from ecommerce.calls.client import refuse_open_transaction
+from ecommerce.db import rows
 from ecommerce.db.plans import planned_each_time
 from ecommerce.errors import DomainError, Kind
 from ecommerce.ids import new_id
 from ecommerce.saga import statements
 from ecommerce.saga.definition import OutcomeUnknown, Saga, SagaState, Step, Wait, definition, registered
-from ecommerce.saga.models import Direction, SagaStatus, StepStatus
+from ecommerce.saga.models import Direction, SagaInstance, SagaStatus, SagaStep, StepStatus
 from ecommerce.topology import current
 from ecommerce.unit_of_work import UnitOfWork
 
@@ -105,29 +107,62 @@ class Run:
 
 
 def start(
-    work: UnitOfWork, saga_type: str, *, subject: UUID, data: Mapping[str, Any], now: datetime, held: bool = True
+    work: UnitOfWork,
+    saga_type: str,
+    *,
+    subject: UUID,
+    data: Mapping[str, Any],
+    now: datetime,
+    held: bool = True,
+    along: Sequence[Model] = (),
 ) -> Run:
     """Create a saga in the open unit of work: it exists if and only if that commits. Then call :func:`run`.
 
     Without ``held`` it is left to a worker: do not run it. Leading steps without ``do`` count as done by this
-    transaction. One statement.
+    transaction. ``along`` are new rows of the context that are written with it. One statement.
     """
     saga, facts = definition(saga_type), codec.to_builtins(dict(data))
     first = next(i for i, step in enumerate(saga.steps) if step.do is not None and step.applies(facts))
     run_ = Run(new_id(), work.context.name, saga, subject, facts, first, owner=new_id())
+    instance = SagaInstance(
+        id=run_.id,
+        saga_type=saga.type,
+        definition_version=saga.version,
+        subject=subject,
+        status=SagaStatus.RUNNING,
+        current_step=first,
+        failures=0,
+        crashes=0,
+        data=facts,
+        to_undo=[],
+        parked=[],
+        signalled=False,
+        due_at=now + LEASE if held else now,
+        lease_owner=run_.owner if held else None,
+        created_at=now,
+        updated_at=now,
+    )
     done = [i for i, step in enumerate(saga.steps[:first]) if step.do is None]
-    begun = [*done, first] if held else done
-    with connections[run_.alias].cursor() as cursor:
-        cursor.execute(
-            statements.START,
-            {
-                "id": run_.id, "type": saga.type, "version": saga.version, "subject": subject, "position": first,
-                "data": _json(run_.data), "due": now + LEASE if held else now, "owner": run_.owner if held else None,
-                "names": [saga.steps[i].name for i in begun], "positions": begun,
-                "statuses": ["DONE"] * len(done) + ["STARTED"] * held, "now": now,
-            },
-        )  # fmt: skip
+    steps = [_first_attempt(run_, i, StepStatus.DONE, now) for i in done]
+    begun = [_first_attempt(run_, first, StepStatus.STARTED, now)] if held else []
+    rows.insert([*along, instance, *steps, *begun], using=run_.alias)
     return run_
+
+
+def _first_attempt(r: Run, position: int, status: StepStatus, now: datetime) -> SagaStep:
+    name = r.saga.steps[position].name
+    return SagaStep(
+        saga_id=r.id,
+        name=name,
+        position=position,
+        direction=Direction.DO,
+        attempt=1,
+        idempotency_key=f"{r.id}:{name}:{Direction.DO.value}:1",
+        status=status,
+        error="",
+        started_at=now,
+        finished_at=now if status == StepStatus.DONE else None,
+    )
 
 
 def run(saga_run: Run) -> Run:

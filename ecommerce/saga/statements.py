@@ -1,20 +1,5 @@
 """The SQL of the engine: one statement, and so one commit, per change of a saga."""
 
-START = """
-    WITH saga AS (
-        INSERT INTO saga_instance (id, saga_type, definition_version, subject, status, current_step, attempt, data,
-                                   due_at, lease_owner, created_at, updated_at)
-        VALUES (%(id)s, %(type)s, %(version)s, %(subject)s, 'RUNNING', %(position)s, 1, %(data)s,
-                %(due)s, %(owner)s, %(now)s, %(now)s)
-        RETURNING id
-    )
-    INSERT INTO saga_step (saga_id, name, position, direction, attempt, idempotency_key, status, error,
-                           started_at, finished_at)
-    SELECT saga.id, s.name, s.position, 'DO', 1, saga.id || ':' || s.name || ':DO:1', s.status, '', %(now)s,
-           CASE WHEN s.status = 'DONE' THEN %(now)s END
-    FROM saga, unnest(%(names)s::text[], %(positions)s::smallint[], %(statuses)s::text[]) AS s (name, position, status)
-"""
-
 PROGRESS = """
     WITH held AS (
         UPDATE saga_instance

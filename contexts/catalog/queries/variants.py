@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from contexts.catalog.queries.sql import fetch
+from ecommerce.db import rows
 
 VARIANTS = """
     SELECT v.id, v.product_id, v.sku, p.name, p.slug, v.options, v.price, v.currency, v.weight_grams,
@@ -18,8 +19,7 @@ VARIANTS = """
     FROM variants v JOIN products p ON p.id = v.product_id
     WHERE v.id IN ({ids}) AND v.deleted_at IS NULL AND p.deleted_at IS NULL
 """
-"""Subqueries where joins would do: for a few variants, planning the order of joins took longer than the joins. The ids
-stand one by one because PostgreSQL takes an array of unknown length for ten, and so would plan this anew each time."""
+"""Subqueries where joins would do: for a few variants, planning the order of joins took longer than the joins."""
 
 
 def variants_by_id(ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
@@ -30,11 +30,11 @@ def variants_by_id(ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
     """
     if not ids:
         return []
-    wanted = [*ids, *[ids[-1]] * ((1 << (len(ids) - 1).bit_length()) - len(ids))]
+    wanted = rows.padded(ids)
     return fetch(_variants(len(wanted)), wanted)
 
 
 @cache
 def _variants(count: int) -> str:
-    """Return the statement for so many ids; powers of two only, so that few are kept."""
+    """Return the statement for so many ids."""
     return VARIANTS.format(ids=", ".join(["%s"] * count))

@@ -19,7 +19,6 @@ from contexts.order.usecases.price_checkout import Buyer, EmailRequired, PricedC
 from contexts.promotion.interface import CouponRefused
 from ecommerce import codec
 from ecommerce.calls import connect
-from ecommerce.db import rows
 from ecommerce.errors import Conflict, DomainError, Kind
 from ecommerce.http import idempotency
 from ecommerce.ids import new_id
@@ -172,8 +171,8 @@ def _write(
         with unit_of_work("order") as work:
             if earlier := idempotency.claim("order", *claim, resource_id=order.id):
                 raise AlreadyRequested(earlier)
-            rows.insert([order, *lines, *attempts, first], using="order")
-            return engine.start(work, "CREATE_ORDER", subject=order.id, data=data, now=now)
+            along = [order, *lines, *attempts, first]
+            return engine.start(work, "CREATE_ORDER", subject=order.id, data=data, now=now, along=along)
     except IntegrityError as error:
         if "orders_one_per_cart" in str(error):
             raise CartBeingOrdered("Este carrinho já está virando um pedido.") from error
