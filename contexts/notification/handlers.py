@@ -32,7 +32,10 @@ CUSTOMERS_PER_CALL = 200
 
 @subscribe(UserRegistered, alone=True)
 def welcome_customer(event: UserRegistered, envelope: Envelope) -> None:
-    """Welcome a new customer; an account that is gone by now is recorded without an address."""
+    """Welcome a new customer; an account that is gone by now is recorded without an address. Accounts that were brought
+    into the database from elsewhere are not new customers: nothing is sent to them."""
+    if envelope.actor.startswith("database:"):
+        return
     known = _customers([event.user_id])
     recipient = _recipient(known.get(event.user_id), event.user_id)
     queue_message(kind="welcome", recipients=[recipient], cause=_cause(envelope), context={}, now=now())

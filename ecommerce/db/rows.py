@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, NamedTuple, TypeVar, cast
 
 from django.db import DatabaseError, connections, models
@@ -54,7 +54,7 @@ def insert(rows: Sequence[models.Model], *, using: str) -> None:
 def update(row: models.Model, columns: Sequence[str], *, using: str, insert: Sequence[models.Model] = ()) -> None:
     """Write ``columns`` of a row that exists, and insert what belongs to the change, in the caller's transaction.
 
-    One statement. Lock the row first.
+    One statement. Lock the row first. Without a transaction around it what was inserted stays when the row has gone.
 
     Raises:
         DatabaseError: the row has gone; nothing may be committed.
@@ -120,10 +120,7 @@ def _loaded(model: type[M], values: Sequence[Any], using: str) -> M:
 
 def _insertions(rows: Sequence[models.Model], using: str) -> tuple[tuple[str, ...], list[Any]]:
     """Return one INSERT for each run of rows of one model, and the values of all."""
-    runs: list[tuple[type[models.Model], int]] = []
-    for row in rows:
-        model, count = runs[-1] if runs and runs[-1][0] is type(row) else (type(row), 0)
-        runs[-1:] = [(model, count + 1)] if count else [*runs[-1:], (model, 1)]
+    runs = [(model, len(list(run))) for model, run in groupby(rows, key=type)]
     values = (_values(row, _shape(type(row)).given, using, adding=True) for row in rows)
     return tuple(_insert(*run) for run in runs), list(chain.from_iterable(values))
 

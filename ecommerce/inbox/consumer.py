@@ -55,7 +55,7 @@ KILLER = 5
 
 DUE = """
     SELECT p.id, p.consumer, p.headers, p.body, p.attempts FROM inbox_parked p
-    WHERE p.status = 'RETRY' AND p.available_at <= %s AND p.consumer LIKE %s
+    WHERE p.status = 'RETRY' AND p.available_at <= %s AND p.consumer = ANY(%s)
       AND NOT EXISTS (SELECT 1 FROM inbox_parked e
                       WHERE e.consumer = p.consumer AND e.partition_key = p.partition_key AND e.id < p.id)
     ORDER BY p.id LIMIT %s
@@ -125,11 +125,14 @@ class Consumer:
             self._deliver(job)
 
     def retry_due(self) -> None:
-        """Try the parked messages whose pause is over, the oldest of each key first."""
-        with planned_each_time(self.context.alias) as cursor:
-            cursor.execute(DUE, [clock.now(), f"{self.context.name}.%", BATCH])
-            due = cursor.fetchall()
+        """Try the parked messages whose pause is over, the oldest of each key first.
+
+        Those of a handler that is no more wait until they are discarded.
+        """
         by_name = {handler.name: handler for group in self._handlers.values() for handler in group}
+        with planned_each_time(self.context.alias) as cursor:
+            cursor.execute(DUE, [clock.now(), list(by_name), BATCH])
+            due = cursor.fetchall()
         for row_id, consumer, headers, body, attempts in due:
             parked = ParkedMessage.objects.using(self.context.alias).filter(id=row_id)
             headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])

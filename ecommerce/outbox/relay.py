@@ -127,8 +127,10 @@ FAIL = """
     SET attempts = e.attempts + 1, last_error = f.error,
         status = CASE WHEN e.attempts + 1 >= %(max)s THEN 'PARKED' ELSE 'BLOCKED' END,
         available_at = clock_timestamp() + make_interval(secs => f.pause)
-    FROM unnest(%(ids)s::bigint[], %(errors)s::text[], %(pauses)s::float8[]) AS f (id, error, pause)
+    FROM unnest(%(ids)s::bigint[], %(errors)s::text[], %(pauses)s::float8[], %(epochs)s::bigint[])
+         AS f (id, error, pause, epoch), outbox_partition p
     WHERE e.id = f.id AND e.status = 'PENDING'
+      AND p.partition_no = e.partition_no AND p.epoch = f.epoch AND p.owner = %(me)s
 """
 
 log = structlog.get_logger(__name__)
@@ -247,9 +249,10 @@ class Relay:
         if not rows:
             return 0
         try:
-            return self._hand_over(rows)
-        except FollowersRefused:
-            return self._hand_over(first_of_each_aggregate(rows))
+            try:
+                return self._hand_over(rows)
+            except FollowersRefused:
+                return self._hand_over(first_of_each_aggregate(rows))
         except LeaseGone:
             self.drained, self._renew_at = False, time.monotonic()
             return 0
@@ -301,7 +304,9 @@ class Relay:
             if refused:
                 errors = [published.refused[row.event_id] for row in refused]
                 pauses = [random.uniform(0, min(300, 2**row.attempts)) for row in refused]  # noqa: S311
-                parameters: dict[str, Any] = {"max": MAX_ATTEMPTS, "errors": errors, "pauses": pauses}
+                epochs = [self.held[row.partition_no] for row in refused]
+                parameters: dict[str, Any] = {"me": self.me, "max": MAX_ATTEMPTS, "errors": errors, "pauses": pauses}
+                parameters["epochs"] = epochs
                 cursor.execute(FAIL, {**parameters, "ids": [row.id for row in refused]})
         return moved
 

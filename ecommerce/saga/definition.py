@@ -45,8 +45,8 @@ class Step:
     unavailable neighbour or any other exception is tried again first, ``attempts`` times in all. The way back begins
     with the ``undo`` of the very step that failed, since part of it may have happened: ``undo`` must cope with nothing
     to undo. A step without ``do`` was done by the transaction that started the saga. From a ``final`` step there is no
-    way back: what is refused or keeps failing there waits for a person. A step whose ``when`` says no to the data that
-    the saga began with is passed over in both directions.
+    way back: what is refused or keeps failing there waits for a person. A step whose ``when`` says no to the data is
+    passed over in both directions: let it look at nothing that a later step learns.
     """
 
     name: str
@@ -68,6 +68,10 @@ class Saga:
     type: str
     steps: tuple[Step, ...]
     version: int = 1
+
+    def following(self, position: int, data: Mapping[str, Any]) -> int | None:
+        """Return the position of the next step that applies behind ``position``, None behind the last."""
+        return next((i for i, step in enumerate(self.steps) if i > position and step.applies(data)), None)
 
     def position(self, name: str) -> int:
         """Return where the step of that name stands."""

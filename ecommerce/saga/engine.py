@@ -245,8 +245,7 @@ def _forward(r: Run) -> None:
 def _step_done(r: Run, result: Mapping[str, Any] | None) -> None:
     ended = r.key
     r.learn(result or {})
-    later = (i for i, step in enumerate(r.saga.steps) if i > r.position and step.applies(r.data))
-    if (following := next(later, None)) is None:
+    if (following := r.saga.following(r.position, r.data)) is None:
         r.status = SagaStatus.COMPLETED
     else:
         r.move(following)

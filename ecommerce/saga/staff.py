@@ -95,11 +95,12 @@ def _settle(
 
 def _go_on_behind(saga: SagaInstance, now: datetime) -> None:
     """Turn a saga that was parked on its way forward to the next step."""
-    if saga.current_step + 1 == len(_definition(saga).steps):
+    following = _definition(saga).following(saga.current_step, saga.data)
+    if following is None:
         saga.status = SagaStatus.COMPLETED
     else:
         saga.status, saga.due_at = SagaStatus.RUNNING, now
-        saga.current_step, saga.failures, saga.crashes = saga.current_step + 1, 0, 0
+        saga.current_step, saga.failures, saga.crashes = following, 0, 0
 
 
 def _parked(context: str, saga_id: UUID) -> SagaInstance:

@@ -8,7 +8,7 @@ event, not two.
 from django.db import migrations
 
 NUMBER = """
-CREATE FUNCTION number_price_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION number_price_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF NEW.version = OLD.version THEN
         NEW.version := OLD.version + 1;
@@ -23,7 +23,7 @@ FOR EACH ROW WHEN (OLD.price IS DISTINCT FROM NEW.price) EXECUTE FUNCTION number
 """
 
 PUBLISH = """
-CREATE FUNCTION publish_price_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION publish_price_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM outbox_publish_change(
         'catalog', 'variant', NEW.id::text, NEW.version, 'catalog.variant_price_changed.v1',

@@ -6,8 +6,11 @@ The trigger runs when the transaction commits and leaves alone what the applicat
 from django.db import migrations
 
 PUBLISH = """
-CREATE FUNCTION publish_registration() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION publish_registration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
+    IF NOT EXISTS (SELECT 1 FROM users WHERE id = NEW.id) THEN
+        RETURN NULL;
+    END IF;
     PERFORM outbox_publish_change(
         'identity', 'user', NEW.id::text, NEW.version, 'identity.user_registered.v1',
         jsonb_build_object('user_id', NEW.id, 'locale', NEW.locale));

@@ -2,7 +2,8 @@
 
 ``outbox_publish_change`` writes the row that ``ecommerce.outbox.append`` would have written, unless the application has
 written one for that version of the aggregate in the same transaction. Call it from a deferred constraint trigger: then it
-runs at commit, after everything the application had to say. ``outbox_partition_of`` is ``partition_of`` of the Python
+runs at commit, after everything the application had to say. Whoever makes the change, the functions look for their tables
+in the schema they were made in. ``outbox_partition_of`` is ``partition_of`` of the Python
 code: CRC-32 (ISO 3309) of the aggregate's id.
 """
 
@@ -28,10 +29,14 @@ $$;
 
 PUBLISH_CHANGE = """
 CREATE FUNCTION outbox_publish_change(context text, aggregate text, subject text, version bigint, event text, data jsonb)
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     event_id uuid := gen_random_uuid();
 BEGIN
+    IF EXISTS (SELECT 1 FROM outbox_event e WHERE e.aggregate_type = aggregate AND e.aggregate_id = subject
+                                              AND e.aggregate_version = version) THEN
+        RETURN;
+    END IF;
     INSERT INTO outbox_event (event_id, aggregate_type, aggregate_id, aggregate_version, partition_no, event_type,
                               payload, headers, status, attempts, last_error, origin, created_at)
     VALUES (event_id, aggregate, subject, version, outbox_partition_of(subject), event, data,

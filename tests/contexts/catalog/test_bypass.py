@@ -12,6 +12,7 @@ from django.db import connections
 from contexts.catalog.events import VariantPriceChanged
 from contexts.catalog.models import PriceChange, ProductCatalog, Variant
 from contexts.catalog.usecases.prices import change_price
+from ecommerce.db.bootstrap import connect_administrator
 from ecommerce.ids import new_id
 from ecommerce.messaging.envelope import Envelope
 from ecommerce.outbox.append import partition_of
@@ -107,3 +108,16 @@ def test_the_database_spreads_aggregates_as_the_application_does() -> None:
     with connections["catalog"].cursor() as cursor:
         cursor.execute("SELECT id, outbox_partition_of(id) FROM unnest(%s::text[]) AS id", [ids])
         assert dict(cursor.fetchall()) == {id: zlib.crc32(id.encode()) % 64 for id in ids}
+
+
+def test_it_does_not_matter_who_makes_the_change() -> None:
+    """An administrator has another search path, and none of our names on it."""
+    variant = on_sale(price="10.00")
+    settings = connections["catalog"].settings_dict
+    with connect_administrator(settings, settings["NAME"]) as administrator:
+        administrator.execute("UPDATE catalog_service.variants SET price = 12.00")
+    (row,) = outbox()
+    assert (row.origin, row.aggregate_id, row.headers["cloudEvents_actor"]) == (
+        "trigger", str(variant.pk), "database:postgres",
+    )  # fmt: skip
+    assert PriceChange.objects.count() == 1

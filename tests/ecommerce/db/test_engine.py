@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import NotSupportedError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from ecommerce.db.bootstrap import connect_administrator, drop_database
@@ -149,3 +149,27 @@ def test_a_database_can_be_kept_for_the_next_run(six: list[str]) -> None:
     assert databases_like("test_six_%") == ["test_six_cart"]
 
     assert "1 passed" in run_six(six, "-k", "cart", "--reuse-db")
+
+
+@pytest.mark.django_db(databases=["order"], transaction=True)
+def test_a_plan_that_a_migration_made_outdated_fails_once() -> None:
+    connection = connections["order"]
+    settings = connection.settings_dict
+
+    def read() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT word FROM outdated")
+
+    with connect_administrator(settings, settings["NAME"]) as administrator:
+        administrator.execute("CREATE TABLE order_service.outdated (word varchar(10))")
+        administrator.execute("GRANT SELECT ON order_service.outdated TO order_service")
+        try:
+            for _ in range(8):
+                read()
+            administrator.execute("ALTER TABLE order_service.outdated ALTER COLUMN word TYPE varchar(20)")
+            with pytest.raises(NotSupportedError, match="cached plan"):
+                read()
+            connection.close_if_unusable_or_obsolete()  # what ends a request
+            read()
+        finally:
+            administrator.execute("DROP TABLE order_service.outdated")

@@ -347,3 +347,21 @@ def test_an_older_version_that_cannot_be_upcast_is_parked_for_its_handler(older:
     parked = ParkedMessage.objects.using("order").get()
     assert (parked.consumer, parked.status) == ("order.test_effect", "PARKED")
     assert "no upcast from order.placed.v0" in parked.reason
+
+
+def test_a_parked_message_of_a_handler_that_is_no_more_waits_and_stops_nobody(
+    consumer: Consumer, effects: Effects
+) -> None:
+    order_id = new_id()
+    effects.failing = {order_id}
+    consumer.handle([delivery(order_id)])
+    ParkedMessage.objects.using("order").update(consumer="order.removed")
+    other = new_id()
+    effects.failing = {other}
+    consumer.handle([delivery(other)])
+    effects.failing = set()
+
+    retry(consumer)
+
+    assert [id_ for id_, _ in written()] == [other]
+    assert ParkedMessage.objects.using("order").get().consumer == "order.removed"

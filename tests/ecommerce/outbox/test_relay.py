@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connections
+from django.db.models import F
 
 from contexts.order.events import OrderPlaced
 from ecommerce.messaging.broker import Broker, Published, Publisher
@@ -36,6 +37,13 @@ def relay() -> Iterator[Relays]:
     yield make
     for one in made:
         one._publisher.close()
+
+
+@pytest.fixture
+def queue_of_order() -> str:
+    """A queue of PGMQ that takes what these tests publish."""
+    PgmqBroker().declare({"test_lease": [ORDER]})
+    return "test_lease"
 
 
 class RefusingPublisher(Publisher):
@@ -213,3 +221,37 @@ def test_a_refused_event_holds_back_its_followers_in_the_same_database_too(
     left = OutboxEvent.objects.using("order").order_by("id")
     assert [(row.aggregate_version, row.status) for row in left] == [(1, "BLOCKED"), (2, "PENDING")]
     assert not ArchivedEvent.objects.using("order").exists()
+
+
+def overtaken(relay: Relays, broker: Broker) -> Relay:
+    """Return a relay that still believes in leases that another one has by now."""
+    stalled = relay(broker)
+    stalled.step()
+    OutboxPartition.objects.using("order").update(owner=UUID(int=1), epoch=F("epoch") + 1)
+    return stalled
+
+
+def test_a_relay_that_lost_its_lease_hands_nothing_off_and_goes_on(
+    relay: Relays, publish: Callable[..., UUID], queue_of_order: str
+) -> None:
+    stalled = overtaken(relay, PgmqBroker())
+    publish()
+
+    assert stalled.step() == 0
+
+    assert OutboxEvent.objects.using("order").count() == 1
+    subscription = PgmqBroker().subscribe(queue_of_order)
+    assert subscription.receive(limit=10, timeout=0.2) == []
+    subscription.close()
+
+
+def test_a_relay_that_lost_its_lease_counts_no_failure(relay: Relays, publish: Callable[..., UUID]) -> None:
+    PgmqBroker().declare({"test_refusal": ["test.other.v1"]})
+    stalled = overtaken(relay, PgmqBroker())
+    order_id = publish()
+    publish(order_id, 2)
+
+    stalled.step()
+
+    rows = OutboxEvent.objects.using("order").order_by("id")
+    assert [(row.status, row.attempts) for row in rows] == [("PENDING", 0), ("PENDING", 0)]

@@ -1,9 +1,10 @@
 import pytest
 
 from contexts.cart.models import Cart, CartEvent, Reminder
+from contexts.cart.usecases import changes, lines
 from contexts.cart.usecases.erasure import erase_contact
 from ecommerce.ids import new_id
-from tests.contexts.cart.factories import cart_with
+from tests.contexts.cart.factories import NOON, cart_with
 
 pytestmark = pytest.mark.django_db(databases=["cart"])
 
@@ -34,3 +35,21 @@ def test_erasing_twice_is_erasing_once(catalog):
     erase_contact(customer_id=ana, email="ana@example.com")
     assert list(CartEvent.objects.values_list("data", flat=True)) == events
     assert not Reminder.objects.exists()
+
+
+@pytest.mark.django_db(databases=["cart"], transaction=True)
+def test_who_read_the_cart_before_cannot_write_the_address_back(catalog, monkeypatch):
+    cart, caller = cart_with(catalog.sell(), email="ana@example.com")
+    variant, read = catalog.sell(), changes.find_cart
+
+    def read_and_be_overtaken(*, lock: bool, **arguments):
+        found = read(lock=lock, **arguments)
+        if not lock:
+            erase_contact(customer_id=new_id(), email="ana@example.com")
+        return found
+
+    monkeypatch.setattr(changes, "find_cart", read_and_be_overtaken)
+    lines.add_line(cart_id=cart.id, caller=caller, variant_id=variant.id, quantity=1, now=NOON)
+    stored = Cart.objects.get(pk=cart.id)
+    assert (stored.email, stored.marketing_consent, len(stored.lines)) == ("", False, 2)
+    assert not CartEvent.objects.filter(data__email__startswith="ana").exists()
