@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q
@@ -10,11 +11,10 @@ from contexts.cart.domain.access import digest_of
 from contexts.cart.domain.events import ContactLeft
 from contexts.cart.models import Cart, Reminder
 from contexts.cart.queries import blank_emails
-from ecommerce.clock import now
 from ecommerce.unit_of_work import unit_of_work
 
 
-def erase_contact(*, customer_id: UUID, email: str) -> int:
+def erase_contact(*, customer_id: UUID, email: str, now: datetime) -> int:
     """Blank the e-mail in every cart of a customer or with that address, in rows and events alike, and return how many
     carts held it. What was bought and when stays; it names nobody. Idempotent.
 
@@ -24,7 +24,7 @@ def erase_contact(*, customer_id: UUID, email: str) -> int:
     with unit_of_work("cart"):
         found = Cart.objects.select_for_update().filter(Q(customer_id=customer_id) | Q(email=address, email__gt=""))
         carts = list(found.order_by("pk"))
-        Cart.record_all([(cart, [gone]) for cart in carts if cart.email], actor="erasure", now=now())
+        Cart.record_all([(cart, [gone]) for cart in carts if cart.email], actor="erasure", now=now)
         ids = [cart.pk for cart in carts]
         blank_emails(ids)
         contacts = [digest_of(f"email:{address}"), digest_of(f"customer:{customer_id}")]

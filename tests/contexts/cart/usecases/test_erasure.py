@@ -15,7 +15,7 @@ def test_an_address_vanishes_from_rows_and_events_and_others_stay(catalog):
     cart_with(catalog.sell(), email="ana@example.com")
     cart_with(catalog.sell(), email="bia@example.com")
     cart_with(catalog.sell())
-    assert erase_contact(customer_id=ana, email="Ana@example.com") == 2
+    assert erase_contact(customer_id=ana, email="Ana@example.com", now=NOON) == 2
     assert list(Cart.objects.exclude(email="").values_list("email", flat=True)) == ["bia@example.com"]
     assert not CartEvent.objects.filter(data__email__startswith="ana").exists()
     assert CartEvent.objects.filter(data__email="bia@example.com").exists()
@@ -23,16 +23,16 @@ def test_an_address_vanishes_from_rows_and_events_and_others_stay(catalog):
 
 def test_erasing_a_customer_without_an_address_touches_no_guest(catalog):
     cart_with(catalog.sell(), email="bia@example.com")
-    assert erase_contact(customer_id=new_id(), email="") == 0
+    assert erase_contact(customer_id=new_id(), email="", now=NOON) == 0
     assert Cart.objects.filter(email="bia@example.com").exists()
 
 
 def test_erasing_twice_is_erasing_once(catalog):
     ana = new_id()
     cart_with(catalog.sell(), customer_id=ana, email="ana@example.com")
-    erase_contact(customer_id=ana, email="ana@example.com")
+    erase_contact(customer_id=ana, email="ana@example.com", now=NOON)
     events = list(CartEvent.objects.values_list("data", flat=True))
-    erase_contact(customer_id=ana, email="ana@example.com")
+    erase_contact(customer_id=ana, email="ana@example.com", now=NOON)
     assert list(CartEvent.objects.values_list("data", flat=True)) == events
     assert not Reminder.objects.exists()
 
@@ -45,7 +45,7 @@ def test_who_read_the_cart_before_cannot_write_the_address_back(catalog, monkeyp
     def read_and_be_overtaken(*, lock: bool, **arguments):
         found = read(lock=lock, **arguments)
         if not lock:
-            erase_contact(customer_id=new_id(), email="ana@example.com")
+            erase_contact(customer_id=new_id(), email="ana@example.com", now=NOON)
         return found
 
     monkeypatch.setattr(changes, "find_cart", read_and_be_overtaken)

@@ -39,7 +39,7 @@ COMMANDS = {
     "reopen": lambda world, n: lifecycle.reopen_cart(cart_id=world.cart_id, order_id=world.order_id, now=world.now),
     "abandon": lambda world, n: abandonment.detect_abandoned(now=world.later(), inactive_for=timedelta(hours=1)),
     "claim": lambda world, n: world.claim(),
-    "erase": lambda world, n: erasure.erase_contact(customer_id=world.customer_id, email=EMAIL),
+    "erase": lambda world, n: erasure.erase_contact(customer_id=world.customer_id, email=EMAIL, now=NOON),
 }  # fmt: skip
 
 
