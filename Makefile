@@ -8,7 +8,7 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events stop clean lock
+.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults stop clean lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench: $(STAMP)  ## measure list, detail, purchase and events against their floo
 
 bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of events beside their floors
 	$(BIN)/python -m tests.bench.backbone $(if $(ARCHIVED),--archived $(ARCHIVED))
+
+faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=)
+	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER))
 
 stop: $(STAMP)  ## stop an embedded database that is still running
 	$(BIN)/python manage.py db stop

@@ -64,6 +64,10 @@ DUE = """
 log = structlog.get_logger(__name__)
 
 
+class DiedOfIt(Exception):
+    """What a parked message is said to have done until its attempt has an outcome."""
+
+
 class Job(NamedTuple):
     """One message for one handler."""
 
@@ -137,6 +141,8 @@ class Consumer:
             parked = ParkedMessage.objects.using(self.context.alias).filter(id=row_id)
             headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])
             handler = by_name[consumer]
+            # Counted before it is tried: should it kill this process, it runs out of attempts all the same.
+            parked.update(**_after_failure(attempts + 1, DiedOfIt("no outcome"), clock.now()))
             try:
                 envelope = Envelope.from_headers(headers)
                 self._run(handler, envelope, _event(handler, envelope, body.encode()), before=row_id)

@@ -109,7 +109,7 @@ class RabbitPublisher(Publisher):
                     channel.basic_publish(_amqp(message), self._broker.exchange, message.envelope.type, mandatory=True)
             self._await_confirms(timeout)
         except LOST as error:
-            self.close()
+            self._give_up()
             raise BrokerUnavailable(str(error)) from error
         sent = frozenset(m.envelope.id for m in messages)
         return Published(sent - frozenset(self._refused), dict(self._refused))
@@ -118,6 +118,11 @@ class RabbitPublisher(Publisher):
         if self._connection is not None:
             with suppress(*LOST):
                 self._connection.release()
+        self._connection = self._channel = None
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            _drop(self._connection)
         self._connection = self._channel = None
 
     def _ready_channel(self) -> Any:
@@ -179,7 +184,7 @@ class RabbitSubscription(Subscription):
                 while 0 < len(self._waiting) < limit:
                     self._connection.drain_events(timeout=ARRIVED)
         except LOST as error:
-            self.close()
+            self._give_up()
             raise BrokerUnavailable(str(error)) from error
         batch, self._waiting = self._waiting[:limit], self._waiting[limit:]
         return batch
@@ -189,13 +194,19 @@ class RabbitSubscription(Subscription):
         try:
             self._channel.basic_ack(deliveries[-1].tag, multiple=True)
         except LOST as error:
-            self.close()
+            self._give_up()
             raise BrokerUnavailable(str(error)) from error
 
     def close(self) -> None:
         if self._connection is not None:
             with suppress(*LOST):
                 self._connection.release()
+        self._connection = self._channel = None
+        self._waiting = []
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            _drop(self._connection)
         self._connection = self._channel = None
         self._waiting = []
 
@@ -211,6 +222,13 @@ class RabbitSubscription(Subscription):
         headers = message.headers or {}
         body = message.body if isinstance(message.body, bytes) else message.body.encode()
         self._waiting.append(Delivery(message.delivery_tag, headers, body, again=message.delivery_info["redelivered"]))
+
+
+def _drop(connection: Connection) -> None:
+    """End a connection that is broken, without the farewell: a silent peer would never answer it."""
+    if connection.connected:
+        with suppress(*LOST):
+            connection.connection.transport.close()
 
 
 def _amqp(message: Message) -> amqp.Message:

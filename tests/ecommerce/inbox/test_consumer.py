@@ -365,3 +365,23 @@ def test_a_parked_message_of_a_handler_that_is_no_more_waits_and_stops_nobody(
 
     assert [id_ for id_, _ in written()] == [other]
     assert ParkedMessage.objects.using("order").get().consumer == "order.removed"
+
+
+def test_a_parked_message_that_kills_its_consumer_runs_out_of_attempts(
+    consumer: Consumer, effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Nothing catches this, as nothing would catch SIGKILL."""
+
+    order_id = new_id()
+    effects.failing = {order_id}
+    consumer.handle([delivery(order_id)])
+    effects.error = Killed()
+    for _ in range(MAX_ATTEMPTS - 1):
+        with pytest.raises(Killed):
+            retry(consumer)
+
+    retry(consumer)
+
+    parked = ParkedMessage.objects.using("order").get()
+    assert (parked.status, parked.attempts) == ("PARKED", MAX_ATTEMPTS)

@@ -1,0 +1,174 @@
+"""The processes of a rig: workers as the Procfile starts them, and one that publishes."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+
+from tests.e2e.stack import ROOT
+
+T = TypeVar("T")
+WORKER = ("celery", "--quiet", "--app", "config", "worker", "--without-gossip", "--without-mingle",
+          "--without-heartbeat")  # fmt: skip
+POLL = 0.05
+STOP_SECONDS = 30
+
+
+class FaultFailed(Exception):
+    """Something that had to happen did not, or something happened that must not."""
+
+
+def until(condition: Callable[[], T], what: str, *, within: float) -> T:
+    """Wait until ``condition`` returns something true, and return that. A database that is away is not an answer.
+
+    Raises:
+        FaultFailed: not within so many seconds.
+    """
+    deadline, last = time.monotonic() + within, "nothing"
+    while True:
+        try:
+            if found := condition():
+                return found
+            last = repr(found)
+        except psycopg.OperationalError as error:
+            last = str(error).strip()
+        if time.monotonic() > deadline:
+            raise FaultFailed(f"not within {within:.0f} s: {what} (last seen: {last})")
+        time.sleep(POLL)
+
+
+class Worker:
+    """One Celery worker with its relays and consumers, in a process of its own."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        self._environment, self._log = environment, log
+        self.deaths = 0
+        self._start()
+
+    def _start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *WORKER], cwd=ROOT, env=dict(self._environment), stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it as an administrator would; kill it if it does not end."""
+        if not self.alive:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def revive(self) -> bool:
+        """Start it again if it has died, as whoever supervises it would, and tell whether it had."""
+        if self.alive:
+            return False
+        self.deaths += 1
+        self._start()
+        return True
+
+
+class Publisher:
+    """A process that publishes as contexts do. One order at a time."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        self._errors = log.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.publish"], cwd=ROOT, env=dict(environment), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=self._errors, text=True,
+        )  # fmt: skip
+        self._answers: queue.Queue[str] = queue.Queue()
+        self.busy = False
+        """Whether an order is without its last answer."""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._answers.put(line)
+        self._answers.put("")
+
+    def order(self, do: str, **arguments: Any) -> None:
+        """Give an order and return at once."""
+        self.busy = True
+        self.say(json.dumps({"do": do, **arguments}))
+
+    def say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    @property
+    def answered(self) -> bool:
+        return not self._answers.empty()
+
+    def answer(self, *, within: float = 120) -> dict[str, Any]:
+        """Wait for the answer to the order.
+
+        Raises:
+            FaultFailed: there was none, or it was an error.
+        """
+        try:
+            line = self._answers.get(timeout=within)
+        except queue.Empty:
+            raise FaultFailed(f"the publisher did not answer within {within:.0f} s") from None
+        answer: dict[str, Any] = json.loads(line or '{"error": "the publisher has ended"}')
+        self.busy = "written" in answer
+        if "error" in answer:
+            raise FaultFailed(f"the publisher failed: {answer['error']}")
+        return answer
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            if stream is not None:
+                stream.close()
+
+
+def environment_of(folder: Path, broker_url: str, contexts: tuple[str, ...]) -> dict[str, str]:
+    """Return the environment of every process: a database server of its own, whatever ours says."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+        "DEBUG": "0",
+        "LOG_LEVEL": "INFO",
+        "VAR_DIR": str(folder),
+        "BROKER_URL": broker_url,
+        "CACHE_URL": "locmemcache://",
+        "DATABASE_URL": "",
+        "CONTEXTS": "",
+        **{f"{context.upper()}_DATABASE_URL": "" for context in contexts},
+    }

@@ -1,0 +1,174 @@
+"""A rig: a database server in a folder of its own, a broker, a publisher, and workers to be treated badly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.abc import Query
+
+from ecommerce.db.embedded import Server, locate
+from tests.bench.shop import CONTEXTS
+from tests.e2e.stack import ROOT, new_folder
+from tests.faults.brokers import ADDRESS, BROKERS, Pgmq, Rabbit
+from tests.faults.processes import FaultFailed, Publisher, Worker, environment_of, until
+from tests.faults.proxy import Proxy
+
+EFFECT_COLUMNS = "event_id uuid, subject uuid, version bigint, worker_pid int"
+TABLES = (
+    f"CREATE TABLE cart_service.fault_effects (position bigserial, {EFFECT_COLUMNS})",
+    "CREATE INDEX ON cart_service.fault_effects (event_id)",
+    "CREATE TABLE order_service.fault_committed (event_id uuid, subject uuid, version bigint, type text, mode text)",
+    "CREATE TABLE order_service.fault_rolled_back (event_id uuid)",
+    "GRANT ALL ON ALL TABLES IN SCHEMA cart_service TO cart_service",
+    "GRANT ALL ON ALL SEQUENCES IN SCHEMA cart_service TO cart_service",
+    "GRANT ALL ON order_service.fault_committed, order_service.fault_rolled_back TO order_service",
+)
+FORGOTTEN = (
+    "cart_service.fault_effects", "order_service.fault_committed", "order_service.fault_rolled_back",
+    "cart_service.inbox_message", "cart_service.inbox_parked", "cart_service.inbox_start",
+    "order_service.outbox_event", "order_service.outbox_archive",
+    *(f"{context}_service.outbox_{table}" for context in CONTEXTS for table in ("partition", "relay")),
+)  # fmt: skip
+READY_SECONDS = 60
+
+
+class Rig:
+    """One broker's installation without web processes. Faults run in it one after the other."""
+
+    def __init__(self, broker: Pgmq | Rabbit, folder: Path) -> None:
+        self.broker, self.folder = broker, folder
+        self.environment = environment_of(folder, broker.url, CONTEXTS)
+        self.server = Server(locate(folder, self.environment))
+        self.workers: list[Worker] = []
+        self._proxies: list[Proxy] = []
+        self._publisher: Publisher | None = None
+        self._others: list[Publisher] = []
+        broker.query = self.query
+
+    def prepare(self) -> None:
+        self.server.start()
+        for command in ("bootstrap", "migrate_all"):
+            done = subprocess.run(
+                [sys.executable, "manage.py", command], cwd=ROOT, env=self.environment, capture_output=True, text=True,
+                check=False,
+            )  # fmt: skip
+            if done.returncode:
+                raise FaultFailed(f"manage.py {command}: {done.stderr[-2000:]}")
+        for statement in TABLES:
+            self.query(statement)
+
+    def administrator(self, *, autocommit: bool = True) -> psycopg.Connection[Any]:
+        place = self.server.place
+        return psycopg.connect(
+            host=str(place.sockets), port=place.port, user="postgres", dbname="ecommerce", autocommit=autocommit,
+            application_name="faults",
+        )  # fmt: skip
+
+    def query(self, statement: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement as administrator, on a connection of its own, and return its rows, if it has any."""
+        with self.administrator() as connection:
+            text: Query = statement.encode()
+            cursor = connection.execute(text, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def number(self, statement: str, parameters: Sequence[Any] | None = None) -> int:
+        return int(self.query(statement, parameters)[0][0])
+
+    @property
+    def publisher(self) -> Publisher:
+        if self._publisher is None:
+            self._publisher = Publisher(self.environment, self.folder / "publisher.log")
+        return self._publisher
+
+    def another_publisher(self) -> Publisher:
+        """Start one more, for what goes on meanwhile. It ends with the fault."""
+        made = Publisher(self.environment, self.folder / "publisher.log")
+        self._others.append(made)
+        return made
+
+    def publish(self, *events: dict[str, Any]) -> list[str]:
+        """Publish events in one unit of work and return their ids."""
+        self.publisher.order("publish", events=list(events))
+        ids: list[str] = self.publisher.answer()["ids"]
+        return ids
+
+    def load(self, **wish: Any) -> dict[str, Any]:
+        """Publish at random and wait for the end of it."""
+        self.publisher.order("load", **wish)
+        return self.publisher.answer(within=300)
+
+    def start(self, threads: str = "consumer,relay", *, proxy: Proxy | None = None) -> Worker:
+        """Start a worker with these threads; one with a relay is waited for until that has announced itself."""
+        before = self.relays()
+        url = self.broker.url_through(proxy.port) if proxy else self.broker.url
+        environment = {**self.environment, "EVENT_THREADS": threads, "BROKER_URL": url}
+        worker = Worker(environment, self.folder / f"worker-{len(self.workers)}.log")
+        self.workers.append(worker)
+        if "relay" in threads:
+            until(lambda: self.relays() - before, "a relay announces itself", within=READY_SECONDS)
+        return worker
+
+    def relays(self) -> set[Any]:
+        """Return the relays of order that were heard of lately."""
+        return {row[0] for row in self.query("SELECT owner FROM order_service.outbox_relay")}
+
+    def proxy(self) -> Proxy:
+        made = Proxy(ADDRESS)
+        self._proxies.append(made)
+        return made
+
+    def reset(self) -> None:
+        """End all workers and forget everything that happened."""
+        self._end_workers()
+        if self._publisher is not None and self._publisher.busy:
+            self._publisher.close()
+            self._publisher = None
+        self.server.start()
+        self.query(f"TRUNCATE {', '.join(FORGOTTEN)}")
+        self.broker.empty()
+        for log in self.folder.glob("worker-*.log"):
+            log.unlink()
+
+    def close(self) -> None:
+        self._end_workers()
+        if self._publisher is not None:
+            self._publisher.close()
+        self.server.stop()
+
+    def _end_workers(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+        self.workers.clear()
+        for other in (*self._others, *self._proxies):
+            other.close()
+        self._others.clear()
+        self._proxies.clear()
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Rig]:
+    """Make a rig with this broker, and leave nothing of it behind.
+
+    Raises:
+        Absent: the broker cannot be used here.
+    """
+    broker, folder = BROKERS[name](), new_folder()
+    rig = Rig(broker, folder)
+    try:
+        rig.prepare()
+        yield rig
+    finally:
+        try:
+            rig.close()
+        finally:
+            broker.close()
+            if not os.environ.get("KEEP_RIG"):
+                shutil.rmtree(folder, ignore_errors=True)
