@@ -26,7 +26,7 @@ any, effects of one subject are in version order, every event is in the archive 
 nothing is parked but what must be, and no lease is longer than its bound.
 
 Choose with `make faults SEED=7 RUNS=3 ONLY="2 13" BROKER=pgmq`. A seed fixes what is random in the test, not the
-timing of the machine. A short part of it belongs to the test suite (`tests/faults/test_faults.py`).
+timing of the machine.
 
 The table is written by a whole run.
 """
