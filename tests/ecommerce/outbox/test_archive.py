@@ -1,8 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connections
 
+from ecommerce.ids import new_id
 from ecommerce.outbox.archive import AHEAD, maintain, name_of, partitions
+from ecommerce.outbox.models import ArchivedEvent
 
 pytestmark = pytest.mark.django_db(databases=["order"])
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -22,3 +25,26 @@ def test_running_it_twice_a_day_changes_nothing() -> None:
 
     assert maintain("order", now=NOW, keep_days=30) == []
     assert partitions("order") == before
+
+
+def test_rows_of_a_day_that_had_no_partition_move_into_it() -> None:
+    def archived(number: int, at: datetime) -> None:
+        ArchivedEvent.objects.using("order").create(
+            id=number, event_id=new_id(), aggregate_type="order", aggregate_id="x", aggregate_version=number,
+            event_type="order.placed.v1", payload={}, headers={}, attempts=1, origin="app", created_at=at,
+            published_at=at,
+        )  # fmt: skip
+
+    def count(table: str) -> int:
+        with connections["order"].cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            return int(cursor.fetchone()[0])
+
+    day = datetime(2031, 5, 2, 12, tzinfo=UTC)
+    archived(1, day)
+    archived(2, day - timedelta(days=1))
+    assert count("outbox_archive_default") == 2
+
+    maintain("order", now=day, keep_days=9999)
+
+    assert (count("outbox_archive_default"), count(name_of(day.date())), count("outbox_archive")) == (1, 1, 2)
