@@ -60,7 +60,7 @@ def _all(rig: Rig, faults: list[Fault], first: int, runs: int) -> list[Outcome]:
     outcomes = []
     for fault in faults:
         outcome = Outcome(fault, rig.broker.name)
-        for seed in (*fault.seeds, *range(first, first + runs)):
+        for seed in dict.fromkeys((*fault.seeds, *range(first, first + runs))):
             _one(rig, outcome, seed)
         outcomes.append(outcome)
     return outcomes

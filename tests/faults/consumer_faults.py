@@ -17,6 +17,7 @@ from tests.faults.invariants import (
     published,
     require,
     settled,
+    state,
 )
 from tests.faults.processes import Worker, until
 from tests.faults.promises import ATTEMPTS, BEGINNINGS
@@ -136,10 +137,12 @@ def handler_kills_the_process(rig: Rig, random: Random, *, killers: int = 1) -> 
     expected = Expected(in_inbox={ids[n] for n in chosen})
 
     def done() -> bool:
-        worker.revive()
+        if worker.revive():
+            require(not rig.broker.lost(), f"laid aside by the broker: {state(rig)} after {worker.deaths} deaths")
         return arrived(rig, expected)
 
-    until(done, "only the killers are parked, and all others have their effect", within=60 + 60 * killers)
+    what = "only the killers are parked, and all others have their effect"
+    until(done, what, within=60 + 30 * killers, state=lambda: f"{worker.deaths} deaths, {state(rig)}")
     settled(rig, expected)
     for each in expected.in_inbox:
         ((status, reason),) = rig.query(PARKED, [each])
@@ -162,14 +165,16 @@ def killer_behind_a_failure(rig: Rig, random: Random) -> str:
     rig.load(seed=random.getrandbits(32), events=EVENTS, subjects=20)
     settled(rig, Expected(in_inbox={bad, killer}))
     _discarded(rig, bad)
-    deadline = time.monotonic() + 90
-    while worker.deaths <= BEGINNINGS + 2 and time.monotonic() < deadline:
-        worker.revive()
-        if rig.query(PARKED, [killer])[0][0] == "PARKED":
-            break
-        time.sleep(0.1)
+
+    def given_up() -> bool:
+        if worker.revive():
+            rig.query(WITHOUT_PAUSE)
+        return rig.query(PARKED, [killer])[0][0] == "PARKED" or worker.deaths > ATTEMPTS
+
+    until(given_up, "the killer is given up", within=120, state=lambda: f"{worker.deaths} deaths, {state(rig)}")
     status, _ = rig.query(PARKED, [killer])[0]
     require(status == "PARKED", f"{worker.deaths} deaths, and the killer is still to be tried again ({status})")
+    until(lambda: worker.revive() or worker.alive, "the worker lives", within=10)
     settled(rig, Expected(in_inbox={killer}, discarded={bad}))
     return f"parked after {worker.deaths} deaths"
 

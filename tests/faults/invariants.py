@@ -71,7 +71,7 @@ def settled(rig: Rig, expected: Expected = NOTHING, *, within: float = 90, archi
     Raises:
         FaultFailed
     """
-    until(lambda: arrived(rig, expected), "all events have their effect", within=within)
+    until(lambda: arrived(rig, expected), "all events have their effect", within=within, state=lambda: state(rig))
     until(lambda: rig.broker.waiting() == 0, "the queue is empty", within=30)
     hold(rig, expected, archive=archive)
 
@@ -88,6 +88,15 @@ def arrived(rig: Rig, expected: Expected = NOTHING) -> bool:
         and outbox(rig) == set(expected.in_outbox)
         and parked(rig) == set(expected.in_inbox)
     )  # fmt: skip
+
+
+def state(rig: Rig) -> str:
+    """Say where the events are, for whoever reads a failure."""
+    return (
+        f"{rig.number(f'SELECT count(*) FROM {COMMITTED}')} committed, {len(outbox(rig))} in the outbox, "
+        f"{published(rig)} in the archive, {rig.broker.waiting()} in the queue, {rig.broker.lost()} laid aside by the "
+        f"broker, {effects(rig)} effects, {len(parked(rig))} parked"
+    )
 
 
 def hold(rig: Rig, expected: Expected = NOTHING, *, archive: bool = True) -> None:

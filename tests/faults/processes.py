@@ -29,8 +29,9 @@ class FaultFailed(Exception):
     """Something that had to happen did not, or something happened that must not."""
 
 
-def until(condition: Callable[[], T], what: str, *, within: float) -> T:
+def until(condition: Callable[[], T], what: str, *, within: float, state: Callable[[], str] | None = None) -> T:
     """Wait until ``condition`` returns something true, and return that. A database that is away is not an answer.
+    ``state`` says what there is instead.
 
     Raises:
         FaultFailed: not within so many seconds.
@@ -44,7 +45,7 @@ def until(condition: Callable[[], T], what: str, *, within: float) -> T:
         except psycopg.OperationalError as error:
             last = str(error).strip()
         if time.monotonic() > deadline:
-            raise FaultFailed(f"not within {within:.0f} s: {what} (last seen: {last})")
+            raise FaultFailed(f"not within {within:.0f} s: {what} ({state() if state else f'last seen: {last}'})")
         time.sleep(POLL)
 
 

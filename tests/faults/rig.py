@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,9 +167,23 @@ def opened(name: str) -> Iterator[Rig]:
         rig.prepare()
         yield rig
     finally:
-        try:
-            rig.close()
-        finally:
-            broker.close()
-            if not os.environ.get("KEEP_RIG"):
+        with _undisturbed():
+            try:
+                rig.close()
+            finally:
+                broker.close()
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C and termination while things are put away: half a clean-up leaves a server behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
