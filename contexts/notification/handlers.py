@@ -1,15 +1,18 @@
-"""What notification does when something happened elsewhere: it records messages. Nothing is sent here."""
+"""What notification does when something happened elsewhere: it records messages. Nothing is sent here.
+
+Most messages need more than their event says; it is fetched for a batch of events at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
 
 from contexts.cart.events import CartAbandoned
-from contexts.cart.interface import CartInterface
+from contexts.cart.interface import CartContact, CartInterface
 from contexts.catalog.events import VariantBackInStock
 from contexts.identity.events import UserRegistered
 from contexts.identity.interface import Customer, IdentityInterface
@@ -25,66 +28,105 @@ from ecommerce.messaging.envelope import Envelope
 
 carts = connect(CartInterface)
 identity = connect(IdentityInterface)
-orders = connect(OrderInterface)
+order_book = connect(OrderInterface)
 
 CUSTOMERS_PER_CALL = 200
+ORDERS_PER_CALL = 50
+
+Customers = dict[UUID, Customer]
+Orders = dict[UUID, Order]
+Contacts = dict[UUID, CartContact]
 
 
-@subscribe(UserRegistered, alone=True)
-def welcome_customer(event: UserRegistered, envelope: Envelope) -> None:
+class AboutOrder(Protocol):
+    @property
+    def order_id(self) -> UUID: ...
+
+
+def customers_of(events: Sequence[UserRegistered]) -> Customers:
+    return _customers(event.user_id for event in events)
+
+
+def orders_of(events: Sequence[AboutOrder]) -> Orders:
+    ids = list({event.order_id for event in events})
+    return {
+        order.id: order
+        for start in range(0, len(ids), ORDERS_PER_CALL)
+        for order in order_book.get_orders(ids=ids[start : start + ORDERS_PER_CALL])
+    }
+
+
+def orders_and_customers_of(events: Sequence[AboutOrder]) -> tuple[Orders, Customers]:
+    found = orders_of(events)
+    return found, _customers(order.customer_id for order in found.values() if order.customer_id)
+
+
+def contacts_of(events: Sequence[CartAbandoned]) -> tuple[Contacts, Customers]:
+    contacts = {event.cart_id: carts.get_contact(cart_id=event.cart_id) for event in events}
+    return contacts, _customers(contact.customer_id for contact in contacts.values() if contact.customer_id)
+
+
+def waiting_customers_of(events: Sequence[VariantBackInStock]) -> Customers:
+    return _customers(customer_id for event in events for customer_id in event.customer_ids)
+
+
+@subscribe(UserRegistered, reading=customers_of)
+def welcome_customer(event: UserRegistered, envelope: Envelope, customers: Customers) -> None:
     """Welcome a new customer; an account that is gone by now is recorded without an address. Accounts that were brought
     into the database from elsewhere are not new customers: nothing is sent to them."""
     if envelope.actor.startswith("database:"):
         return
-    known = _customers([event.user_id])
-    recipient = _recipient(known.get(event.user_id), event.user_id)
+    recipient = _recipient(customers.get(event.user_id), event.user_id)
     queue_message(kind="welcome", recipients=[recipient], cause=_cause(envelope), context={}, now=now())
 
 
-@subscribe(OrderPlaced, alone=True)
-def tell_order_placed(event: OrderPlaced, envelope: Envelope) -> None:
+@subscribe(OrderPlaced, reading=orders_of)
+def tell_order_placed(event: OrderPlaced, envelope: Envelope, orders: Orders) -> None:
     """Say that the order is here and how it can be paid."""
-    _tell_about_order("order_placed", event.order_id, envelope)
+    _tell_about_order("order_placed", _order(event, orders), envelope)
 
 
-@subscribe(OrderConfirmed, alone=True)
-def tell_order_confirmed(event: OrderConfirmed, envelope: Envelope) -> None:
+@subscribe(OrderConfirmed, reading=orders_of)
+def tell_order_confirmed(event: OrderConfirmed, envelope: Envelope, orders: Orders) -> None:
     """Confirm the payment: the last step of a purchase."""
-    _tell_about_order("order_confirmed", event.order_id, envelope)
+    _tell_about_order("order_confirmed", _order(event, orders), envelope)
 
 
-@subscribe(OrderCancelled, alone=True)
-def tell_order_cancelled(event: OrderCancelled, envelope: Envelope) -> None:
+@subscribe(OrderCancelled, reading=orders_of)
+def tell_order_cancelled(event: OrderCancelled, envelope: Envelope, orders: Orders) -> None:
     """Say that the order is off, and whether money comes back."""
-    _tell_about_order("order_cancelled", event.order_id, envelope, was_confirmed=event.was_confirmed)
+    _tell_about_order("order_cancelled", _order(event, orders), envelope, was_confirmed=event.was_confirmed)
 
 
-@subscribe(OrderShipped, alone=True)
-def tell_order_shipped(event: OrderShipped, envelope: Envelope) -> None:
+@subscribe(OrderShipped, reading=orders_and_customers_of)
+def tell_order_shipped(event: OrderShipped, envelope: Envelope, read: tuple[Orders, Customers]) -> None:
     """Say that a parcel is on its way; also by SMS to customers who asked for it."""
+    known, customers = read
+    order = _order(event, known)
+    customer = customers.get(order.customer_id) if order.customer_id else None
     _tell_about_order(
         "order_shipped",
-        event.order_id,
+        order,
         envelope,
-        with_phone=True,
+        phone=customer.phone if customer else "",
         carrier=event.carrier,
         tracking_code=event.tracking_code,
     )
 
 
-@subscribe(OrderDelivered, alone=True)
-def tell_order_delivered(event: OrderDelivered, envelope: Envelope) -> None:
+@subscribe(OrderDelivered, reading=orders_of)
+def tell_order_delivered(event: OrderDelivered, envelope: Envelope, orders: Orders) -> None:
     """Say thank you and invite to a review."""
-    _tell_about_order("order_delivered", event.order_id, envelope)
+    _tell_about_order("order_delivered", _order(event, orders), envelope)
 
 
-@subscribe(CartAbandoned, alone=True)
-def remind_of_cart(event: CartAbandoned, envelope: Envelope) -> None:
+@subscribe(CartAbandoned, reading=contacts_of)
+def remind_of_cart(event: CartAbandoned, envelope: Envelope, read: tuple[Contacts, Customers]) -> None:
     """Remind of a cart that is still open, if its owner agreed to be reminded."""
-    contact = carts.get_contact(cart_id=event.cart_id)
+    contacts, customers = read
+    contact = contacts[event.cart_id]
     if contact.customer_id:
-        customer = _customers([contact.customer_id]).get(contact.customer_id)
-        recipient = _recipient(customer, contact.customer_id, consent=contact.consent)
+        recipient = _recipient(customers.get(contact.customer_id), contact.customer_id, consent=contact.consent)
     else:
         recipient = Recipient(email=contact.email, consent=contact.consent)
     context = {
@@ -96,23 +138,21 @@ def remind_of_cart(event: CartAbandoned, envelope: Envelope) -> None:
     queue_message(kind="cart_abandoned", recipients=[recipient], cause=cause, context=context, now=now())
 
 
-@subscribe(VariantBackInStock, alone=True)
-def tell_back_in_stock(event: VariantBackInStock, envelope: Envelope) -> None:
+@subscribe(VariantBackInStock, reading=waiting_customers_of)
+def tell_back_in_stock(event: VariantBackInStock, envelope: Envelope, customers: Customers) -> None:
     """Tell everybody who asked that a variant is here again."""
-    known = _customers(event.customer_ids)
-    recipients = [_recipient(known.get(customer_id), customer_id) for customer_id in event.customer_ids]
+    recipients = [_recipient(customers.get(customer_id), customer_id) for customer_id in event.customer_ids]
     context = {"sku": event.sku, "product_name": event.product_name, "product_slug": event.product_slug}
     queue_message(kind="back_in_stock", recipients=recipients, cause=_cause(envelope), context=context, now=now())
 
 
-def _tell_about_order(kind: str, order_id: UUID, envelope: Envelope, *, with_phone: bool = False, **facts: Any) -> None:
-    order = next(iter(orders.get_orders(ids=[order_id])), None)
-    if order is None:
-        raise OrderNotFound(f"Order {order_id} is unknown although it published {envelope.type}.")
-    phone = ""
-    if with_phone and order.customer_id:
-        customer = _customers([order.customer_id]).get(order.customer_id)
-        phone = customer.phone if customer else ""
+def _order(event: AboutOrder, known: Orders) -> Order:
+    if event.order_id not in known:
+        raise OrderNotFound(f"Order {event.order_id} is unknown although an event speaks of it.")
+    return known[event.order_id]
+
+
+def _tell_about_order(kind: str, order: Order, envelope: Envelope, *, phone: str = "", **facts: Any) -> None:
     recipient = Recipient(
         name=order.recipient,
         email=order.email,
@@ -130,8 +170,9 @@ def _order_data(order: Order) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in ("email", "customer_id")}
 
 
-def _customers(ids: Sequence[UUID]) -> dict[UUID, Customer]:
+def _customers(ids: Iterable[UUID]) -> Customers:
     """Return the customers that still exist, by id; one call per 200."""
+    ids = list(dict.fromkeys(ids))
     return {
         customer.id: customer
         for start in range(0, len(ids), CUSTOMERS_PER_CALL)

@@ -1,7 +1,10 @@
 """Reactions of orders to events."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from contexts.identity.events import UserEmailVerified
-from contexts.identity.interface import IdentityInterface
+from contexts.identity.interface import Customer, IdentityInterface
 from contexts.order.events import OrderCancelled, OrderConfirmed
 from contexts.order.usecases.learn import book_cancellation, book_sale, claim_guest_orders
 from ecommerce.calls import connect
@@ -11,11 +14,18 @@ from ecommerce.messaging.envelope import Envelope
 identity = connect(IdentityInterface)
 
 
-@subscribe(UserEmailVerified, alone=True)
-def give_guest_orders_to_customer(event: UserEmailVerified, envelope: Envelope) -> None:
-    for customer in identity.get_customers(ids=[event.user_id]):
-        if customer.email_verified:
-            claim_guest_orders(customer_id=customer.id, email=customer.email)
+def customers_of(events: Sequence[UserEmailVerified]) -> dict[UUID, Customer]:
+    ids = list({event.user_id for event in events})
+    return {customer.id: customer for customer in identity.get_customers(ids=ids)}
+
+
+@subscribe(UserEmailVerified, reading=customers_of)
+def give_guest_orders_to_customer(
+    event: UserEmailVerified, envelope: Envelope, customers: dict[UUID, Customer]
+) -> None:
+    customer = customers.get(event.user_id)
+    if customer and customer.email_verified:
+        claim_guest_orders(customer_id=customer.id, email=customer.email)
 
 
 @subscribe(OrderConfirmed)

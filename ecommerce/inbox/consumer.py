@@ -11,7 +11,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -76,6 +77,10 @@ class Job(NamedTuple):
     envelope: Envelope
     event: Any
 
+    @property
+    def key(self) -> tuple[str, UUID]:
+        return self.handler.name, self.envelope.id
+
 
 class Consumer:
     """Handles the queue of one context. Only one consumer of a queue is active at a time; the others stand by."""
@@ -123,9 +128,7 @@ class Consumer:
                 self._deliver_again(job)
             forget_starts(self.context.alias, [job.envelope.id for job in jobs])
             return
-        together = [job for job in jobs if not job.handler.alone]
-        left = self._together(together) if len(together) > 1 else together
-        for job in (*left, *(job for job in jobs if job.handler.alone)):
+        for job in self._together(jobs) if len(jobs) > 1 else jobs:
             self._deliver(job)
 
     def retry_due(self) -> None:
@@ -173,16 +176,17 @@ class Consumer:
         """Handle messages in one transaction; return those that must be handled one by one: all of them if any failed,
         else those that were handled before or whose key is blocked."""
         try:
+            read = _read_together(jobs)
             with grouped(self.context.alias):
-                outcomes = _consume_together(jobs)
+                outcomes = _consume_together(jobs, read)
         except (Exception, SystemExit) as error:
             self._survive()
             log.warning("group_given_up", context=self.context.name, messages=len(jobs), reason=repr(error))
             return list(jobs)
         for job in jobs:
-            if outcome := outcomes.get((job.handler.name, job.envelope.id)):
+            if outcome := outcomes.get(job.key):
                 self._count(job.handler, job.envelope, outcome)
-        return [job for job in jobs if (job.handler.name, job.envelope.id) not in outcomes]
+        return [job for job in jobs if job.key not in outcomes]
 
     def _deliver_again(self, job: Job) -> None:
         """Handle a message of which an earlier reader may have died; one that kills again and again is parked."""
@@ -287,7 +291,9 @@ def consume(handler: Handler, envelope: Envelope, event: Any, *, before: int = L
     """
     receipt = _receipt(handler, envelope, before=before)
     try:
-        _call(handler, envelope, event, receipt)
+        with _following(envelope):
+            read = handler.read([event])
+        _call(handler, envelope, event, receipt, read)
         if receipt.recorded:
             return "handled"
         with transaction.atomic(using=handler.context):
@@ -297,7 +303,21 @@ def consume(handler: Handler, envelope: Envelope, event: Any, *, before: int = L
     return "ignored"
 
 
-def _consume_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], str]:
+def _read_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], tuple[Any, ...]]:
+    """Fetch what handlers need of other contexts, once for all that fetch it in the same way."""
+    alike: dict[Callable[..., Any] | None, list[Job]] = {}
+    for job in jobs:
+        alike.setdefault(job.handler.reading, []).append(job)
+    read = {}
+    for group in alike.values():
+        found = group[0].handler.read([job.event for job in group])
+        read.update(dict.fromkeys((job.key for job in group), found))
+    return read
+
+
+def _consume_together(
+    jobs: Sequence[Job], read: Mapping[tuple[str, UUID], tuple[Any, ...]]
+) -> dict[tuple[str, UUID], str]:
     """Run handlers in the open group; return the outcome of every message that was new and not blocked."""
     receipts = [_receipt(job.handler, job.envelope) for job in jobs]
     claimed = claim(receipts, outcome="HANDLED")
@@ -306,7 +326,7 @@ def _consume_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], str]:
         if receipt.key in claimed:
             claimed.discard(receipt.key)
             receipt.claimed = True
-            _call(job.handler, job.envelope, job.event, receipt)
+            _call(job.handler, job.envelope, job.event, receipt, read[job.key])
             begun.append(receipt)
     note_ignored([receipt for receipt in begun if not receipt.recorded])
     return {receipt.key: "handled" if receipt.recorded else "ignored" for receipt in begun}
@@ -326,17 +346,19 @@ def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Rec
     return Receipt(handler.context, handler.name, envelope.id, envelope.type, envelope.partitionkey, before=before)
 
 
-def _call(handler: Handler, envelope: Envelope, event: Any, receipt: Receipt) -> None:
-    with (
-        request_context.bound(
-            correlation_id=envelope.correlationid,
-            causation_id=str(envelope.id),
-            traceparent=envelope.traceparent,
-            actor=envelope.actor,
-        ),
-        receiving(receipt),
-    ):
-        handler.function(event, envelope)
+def _call(handler: Handler, envelope: Envelope, event: Any, receipt: Receipt, read: tuple[Any, ...]) -> None:
+    with _following(envelope), receiving(receipt):
+        handler.function(event, envelope, *read)
+
+
+def _following(envelope: Envelope) -> AbstractContextManager[object]:
+    """Let what is logged, published and asked for within the block name the event as its cause."""
+    return request_context.bound(
+        correlation_id=envelope.correlationid,
+        causation_id=str(envelope.id),
+        traceparent=envelope.traceparent,
+        actor=envelope.actor,
+    )
 
 
 def _pause(attempts: int) -> timedelta:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from ecommerce.messaging.envelope import Envelope
 from ecommerce.messaging.upcasting import with_older
 from ecommerce.topology import current
 
 E = TypeVar("E")
+R = TypeVar("R")
 HandlerFunction = Callable[[E, Envelope], None]
+ReadingHandlerFunction = Callable[[E, Envelope, R], None]
 
 
 @dataclass(frozen=True)
@@ -21,27 +23,43 @@ class Handler:
     name: str
     context: str
     event: type[Any]
-    function: Callable[[Any, Envelope], None]
-    alone: bool = False
+    function: Callable[..., None]
+    reading: Callable[[Sequence[Any]], Any] | None = None
+
+    def read(self, events: Sequence[Any]) -> tuple[Any, ...]:
+        """Return what the function gets beside each of these events and its envelope; call it outside a transaction."""
+        return (self.reading(events),) if self.reading else ()
 
 
 _handlers: dict[str, Handler] = {}
 
 
-def subscribe(event: type[E], *, alone: bool = False) -> Callable[[HandlerFunction[E]], HandlerFunction[E]]:
+@overload
+def subscribe(event: type[E]) -> Callable[[HandlerFunction[E]], HandlerFunction[E]]: ...
+
+
+@overload
+def subscribe(
+    event: type[E], *, reading: Callable[[Sequence[E]], R]
+) -> Callable[[ReadingHandlerFunction[E, R]], ReadingHandlerFunction[E, R]]: ...
+
+
+def subscribe(event: type[Any], *, reading: Callable[[Sequence[Any]], Any] | None = None) -> Callable[..., Any]:
     """Register a function of ``contexts/<context>/handlers.py`` as a handler of ``event``.
 
     The function gets the decoded event and its envelope, and calls one use case. It is called at least once per event;
-    its unit of work takes effect once. Those of a batch of events share a transaction, so a handler that calls another
-    context is registered as ``alone``: it runs outside any transaction.
+    its unit of work takes effect once. Those of a batch of events share a transaction, in which other contexts cannot
+    be called. What a handler needs of them is fetched beforehand by ``reading``: it gets the events of a batch, asks
+    once for all of them, and what it returns is the third argument of the function for each. Handlers with the same
+    ``reading`` share its answer, so it may get events of several types.
     """
 
-    def register(function: HandlerFunction[E]) -> HandlerFunction[E]:
+    def register(function: Callable[..., None]) -> Callable[..., None]:
         context = current().of_module(function.__module__)
         name = f"{context.name}.{function.__name__}"
         if name in _handlers and _handlers[name].function.__qualname__ != function.__qualname__:
             raise ValueError(f"two handlers are called {name}")
-        _handlers[name] = Handler(name=name, context=context.name, event=event, function=function, alone=alone)
+        _handlers[name] = Handler(name=name, context=context.name, event=event, function=function, reading=reading)
         return function
 
     return register

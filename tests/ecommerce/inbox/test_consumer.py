@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -263,18 +263,62 @@ def test_a_batch_remembers_which_messages_needed_no_change(consumer: Consumer, m
     assert list(outcomes) == ["HANDLED", "IGNORED", "IGNORED"]
 
 
-def test_who_calls_other_contexts_runs_outside_any_transaction(
-    effects: Effects, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    open_transactions: list[bool] = []
+class Asking:
+    """A handler's way to ask another context: counts how often, and may be refused for some orders."""
 
-    def look(event: OrderPlaced, envelope: Envelope) -> None:
-        open_transactions.append(connections["order"].in_atomic_block)
+    def __init__(self) -> None:
+        self.asked: list[list[UUID]] = []
+        self.in_transaction: list[bool] = []
+        self.refused: set[UUID] = set()
 
-    lonely = registry.Handler("order.test_effect", "order", OrderPlaced, look, alone=True)
-    monkeypatch.setattr(registry, "_handlers", {lonely.name: lonely})
-    Consumer(current()["order"], PgmqBroker()).handle([delivery(new_id()), delivery(new_id())])
-    assert open_transactions == [False, False]
+    def __call__(self, events: Sequence[OrderPlaced]) -> dict[UUID, str]:
+        ids = [event.order_id for event in events]
+        self.asked.append(ids)
+        self.in_transaction.append(connections["order"].in_atomic_block)
+        if self.refused & set(ids):
+            raise RuntimeError("the other context refuses")
+        return {order_id: f"answer about {order_id}" for order_id in ids}
+
+
+@pytest.fixture
+def asking(effects: Effects, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    """Two handlers which ask in the same way, and say what they were told."""
+    asking = Asking()
+
+    def first(event: OrderPlaced, envelope: Envelope, answers: dict[UUID, str]) -> None:
+        assert answers[event.order_id] == f"answer about {event.order_id}"
+        effects(event, envelope)
+
+    def second(event: OrderPlaced, envelope: Envelope, answers: dict[UUID, str]) -> None:
+        assert event.order_id in answers
+
+    both = {
+        f"order.test_{function.__name__}": registry.Handler(
+            f"order.test_{function.__name__}", "order", OrderPlaced, function, reading=asking
+        )
+        for function in (first, second)
+    }
+    monkeypatch.setattr(registry, "_handlers", both)
+    return asking
+
+
+def test_other_contexts_are_asked_once_for_a_batch_outside_its_transaction(asking: Asking) -> None:
+    ids = [new_id(), new_id(), new_id()]
+    Consumer(current()["order"], PgmqBroker()).handle([delivery(order_id) for order_id in ids])
+    ((*asked,),) = asking.asked
+    assert set(asked) == set(ids)
+    assert asking.in_transaction == [False]
+    assert {order_id for order_id, _ in written()} == set(ids)
+
+
+def test_a_refusal_by_another_context_parks_only_the_message_it_is_about(asking: Asking) -> None:
+    refused, others = new_id(), [new_id(), new_id()]
+    asking.refused = {refused}
+    Consumer(current()["order"], PgmqBroker()).handle([delivery(each) for each in (others[0], refused, others[1])])
+    assert {order_id for order_id, _ in written()} == set(others)
+    parked = ParkedMessage.objects.using("order").values_list("partition_key", "status").distinct()
+    assert list(parked) == [(str(refused), "RETRY")]
+    assert asking.in_transaction == [False] * len(asking.asked)
 
 
 def test_a_blocked_key_in_a_batch_queues_up_behind_what_blocks_it(consumer: Consumer, effects: Effects) -> None:
