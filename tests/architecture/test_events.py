@@ -154,10 +154,10 @@ def test_a_field_that_is_not_plain_is_noticed() -> None:
 
 @pytest.mark.parametrize("handler", handlers(), ids=lambda handler: handler.name)
 def test_a_handler_takes_the_event_that_it_subscribes_to(handler: Any) -> None:
-    hints = get_type_hints(handler.function)
+    hints = [get_type_hints(handler.function)[name] for name in inspect.signature(handler.function).parameters]
+    read = [get_type_hints(handler.reading)["return"]] if handler.reading else []
 
-    assert list(inspect.signature(handler.function).parameters) == ["event", "envelope"]
-    assert hints == {"event": handler.event, "envelope": Envelope, "return": type(None)}
+    assert hints == [handler.event, Envelope, *read]
     assert handler.function.__module__ == f"contexts.{handler.context}.handlers"
 
 
