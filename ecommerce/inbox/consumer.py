@@ -48,6 +48,8 @@ from ecommerce.topology import Context
 BATCH = 50
 POLL_SECONDS = 1.0
 RETRY_EVERY = 1.0
+LOOK_EVERY = 5.0
+"""How often a consumer that knows of nothing parked looks whether somebody gave it something to try again."""
 COUNT_EVERY = 10.0
 MAX_ATTEMPTS = 10
 LONGEST_PAUSE = 300.0
@@ -94,6 +96,8 @@ class Consumer:
                 self._handlers.setdefault(type_, []).append(handler)
         self._retry_at = 0.0
         self._count_at = 0.0
+        self._waiting = True
+        """Whether parked messages may wait for another attempt."""
 
     def run(self, stop: threading.Event) -> None:
         """Handle messages until ``stop`` is set; the batch in hand is finished first."""
@@ -111,8 +115,8 @@ class Consumer:
                     stop.wait(random.uniform(0, POLL_SECONDS))  # noqa: S311
                 if time.monotonic() >= self._retry_at:
                     self.retry_due()
-                    self._retry_at = time.monotonic() + RETRY_EVERY
                     self._show()
+                    self._retry_at = time.monotonic() + (RETRY_EVERY if self._waiting else LOOK_EVERY)
         finally:
             subscription.close()
 
@@ -140,6 +144,7 @@ class Consumer:
         with planned_each_time(self.context.alias) as cursor:
             cursor.execute(DUE, [clock.now(), list(by_name), BATCH])
             due = cursor.fetchall()
+        self._waiting = self._waiting or bool(due)
         for row_id, consumer, headers, body, attempts in due:
             parked = ParkedMessage.objects.using(self.context.alias).filter(id=row_id)
             headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])
@@ -236,6 +241,7 @@ class Consumer:
             found = figures(self.context.alias)
             metrics.INBOX_PARKED.labels(self.context.name, "retry").set(found.waiting)
             metrics.INBOX_PARKED.labels(self.context.name, "parked").set(found.parked)
+            self._waiting = found.waiting > 0
 
     def _park(
         self,
@@ -266,6 +272,7 @@ class Consumer:
             ],
             ignore_conflicts=True,
         )
+        self._waiting, self._retry_at = True, min(self._retry_at, time.monotonic() + RETRY_EVERY)
         metrics.INBOX_HANDLED.labels(self.context.name, consumer, "parked").inc()
 
     def _lend_connections(self) -> None:

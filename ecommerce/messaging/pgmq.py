@@ -7,6 +7,7 @@ and deleting go straight to the queue's table: PGMQ's functions compose, and so 
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -53,6 +54,8 @@ INSERT = """
 READ = "SELECT msg_id, headers, message::text FROM {queue} ORDER BY msg_id LIMIT %s"
 DELETE = "DELETE FROM {queue} WHERE msg_id = ANY(%s)"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+UNASKED_SECONDS = 5.0
+"""How often a reader looks into a queue from which it has heard nothing."""
 BINDINGS = "SELECT pattern FROM pgmq.topic_bindings WHERE queue_name = %s"
 
 
@@ -124,6 +127,7 @@ class PgmqSubscription(Subscription):
         """Whether the last read took all there was."""
         self._first = True
         """Whether nothing was read yet, so that the former reader may have read the same."""
+        self._read_at = 0.0
 
     def receive(self, *, limit: int, timeout: float) -> list[Delivery]:
         try:
@@ -133,7 +137,9 @@ class PgmqSubscription(Subscription):
                 self._holds_queue = bool(row and row[0])
             if self._emptied or not self._holds_queue:
                 # What was sent after the last read is announced after it, so nothing waits here longer than it must.
-                list(connection.notifies(timeout=timeout, stop_after=1))
+                woken = list(connection.notifies(timeout=timeout, stop_after=1))
+                if self._holds_queue and not woken and time.monotonic() < self._read_at + UNASKED_SECONDS:
+                    return []
             return self._read(connection, limit) if self._holds_queue else []
         except psycopg.OperationalError as error:
             self.close()
@@ -164,6 +170,7 @@ class PgmqSubscription(Subscription):
     def _read(self, connection: psycopg.Connection[Any], limit: int) -> list[Delivery]:
         rows = connection.execute(self._read_statement, [limit]).fetchall()
         again, self._first, self._emptied = self._first, False, len(rows) < limit
+        self._read_at = time.monotonic()
         return [Delivery(tag, headers or {}, data.encode(), again) for tag, headers, data in rows]
 
 

@@ -185,12 +185,20 @@ class Relay:
                     self.step()
                     self._show()
                     if self.drained:
-                        # What commits after the step has read is announced after that.
-                        list(listener.notifies(timeout=POLL_SECONDS, stop_after=1))
+                        self._await_work(listener, stop)
                 self.step()
             finally:
                 self._publisher.close()
                 self._release_all()
+
+    def _await_work(self, listener: psycopg.Connection[Any], stop: threading.Event) -> None:
+        """Wait until a commit is announced; should an announcement be lost, until the leases are to be renewed.
+
+        What commits after the last step has read is announced after that.
+        """
+        while not stop.is_set() and time.monotonic() < self._renew_at:
+            if list(listener.notifies(timeout=POLL_SECONDS, stop_after=1)):
+                return
 
     def step(self) -> int:
         """Renew the leases if due and publish one batch; return how many events left the outbox or failed."""
