@@ -13,7 +13,7 @@ PGMQ_OPTIONS = {
     "use_notify": True,
     "notify_throttle_interval_ms": 0,
     "wait_time_seconds": 0,
-    "polling_interval": 1,
+    "polling_interval": 5,
     "visibility_timeout": 1800,
     "pool_size": 4,
 }
@@ -23,7 +23,7 @@ PGMQ_OPTIONS = {
 def celery_settings(broker_url: str, broker_database: Mapping[str, Any], topology: Topology) -> dict[str, Any]:
     """Return the ``CELERY_…`` settings for a broker URL: ``amqp(s)://…``, or ``pgmq://`` with its database."""
     schedule = {
-        "resume sagas": ("ecommerce.saga.resume", 2.0),
+        "resume sagas": ("ecommerce.saga.resume", 5.0),
         "maintain outbox archives": ("ecommerce.outbox.maintain", 3600.0),
         **{name: entry for context in topology.local for name, entry in SCHEDULES.get(context.name, {}).items()},
     }
@@ -61,7 +61,7 @@ SCHEDULES: dict[str, dict[str, tuple[str, float]]] = {
         "expire idle carts": ("cart.expire_idle", 3600.0),
     },
     "notification": {
-        "deliver messages": ("notification.deliver_due", 2.0),
+        "deliver messages": ("notification.deliver_due", 5.0),
         "purge old messages": ("notification.purge_messages", 86400.0),
     },
     "identity": {"clear old sessions": ("identity.clear_sessions", 86400.0)},
