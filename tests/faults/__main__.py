@@ -32,7 +32,7 @@ def main() -> int:
     for broker in options.brokers:
         try:
             with opened(broker) as rig:
-                outcomes += _all(rig, [each for each in chosen if broker in each.brokers], first, options.runs)
+                outcomes += _all(rig, chosen, first, options.runs)
         except Absent as reason:
             skipped[broker] = str(reason)
         except KeyboardInterrupt:
@@ -60,7 +60,9 @@ def _all(rig: Rig, faults: list[Fault], first: int, runs: int) -> list[Outcome]:
     outcomes = []
     for fault in faults:
         outcome = Outcome(fault, rig.broker.name)
-        for seed in dict.fromkeys((*fault.seeds, *range(first, first + runs))):
+        for seed in (
+            () if rig.broker.name in fault.not_for else dict.fromkeys((*fault.seeds, *range(first, first + runs)))
+        ):
             _one(rig, outcome, seed)
         outcomes.append(outcome)
     return outcomes
