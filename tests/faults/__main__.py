@@ -18,8 +18,6 @@ from tests.faults.faults import BY_NUMBER, FAULTS, Fault
 from tests.faults.report import Outcome, summary, table, write
 from tests.faults.rig import Rig, opened
 
-LOG_LINES = 12
-
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -78,9 +76,7 @@ def _one(rig: Rig, outcome: Outcome, seed: int) -> None:
         outcome.failures[seed] = f"{type(error).__name__}: {error}"
         result = f"FAILED {outcome.failures[seed]}"
         traceback.print_exc()
-        for log in sorted(rig.folder.glob("worker-*.log")):
-            lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-            print(f"--- {log.name}", *lines, sep="\n", file=sys.stderr)
+        print(rig.ends_of_logs(), file=sys.stderr)
     outcome.runs += 1
     spent = time.monotonic() - started
     outcome.seconds += spent

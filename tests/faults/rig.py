@@ -39,6 +39,7 @@ FORGOTTEN = (
     *(f"{context}_service.outbox_{table}" for context in CONTEXTS for table in ("partition", "relay")),
 )  # fmt: skip
 READY_SECONDS = 60
+LOG_LINES = 12
 
 
 class Rig:
@@ -153,6 +154,14 @@ class Rig:
         made = Proxy(("127.0.0.1", self.broker.node.port))
         self._proxies.append(made)
         return made
+
+    def ends_of_logs(self) -> str:
+        """Return what the workers said last."""
+        ends = []
+        for log in sorted(self.folder.glob("worker-*.log")):
+            lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+            ends += [f"--- {log.name}", *lines]
+        return "\n".join(ends)
 
     def reset(self) -> None:
         """End all workers and forget everything that happened."""
