@@ -63,6 +63,7 @@ def unit_of_work(context: str) -> Iterator[UnitOfWork]:
         RuntimeError: a transaction is open already.
         AlreadyHandled: this event was handled before; nothing was changed.
         KeyBlocked: an earlier event of the same aggregate still waits for this handler; nothing was changed.
+        Overtaken: this handler has handled a later event of the same aggregate; nothing was changed.
     """
     work = UnitOfWork(current()[context])
     alias = work.context.alias

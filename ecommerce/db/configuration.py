@@ -33,9 +33,10 @@ DATABASE = "ecommerce"
 """The database that holds the contexts when the URL names none, or only the server's maintenance database."""
 MAINTENANCE_DATABASE = "postgres"
 BROKER_ROLE = "broker_service"
-POOL = {"min_size": 0, "max_size": 16, "num_workers": 1, "timeout": 5, "max_idle": 120}
+POOL = {"min_size": 0, "max_size": 16, "num_workers": 1, "timeout": 5, "max_idle": 120, "reconnect_timeout": 3}
 """Per alias and process. A web process with one thread uses one or two; a worker's relay, consumers and tasks up to a
-dozen at once."""
+dozen at once. A pool that fails to connect doubles its pauses until ``reconnect_timeout`` and begins nothing else, so a
+long one would keep a database that is back out of use for minutes."""
 
 PREPARED = {"server_side_binding": True, "prepare_threshold": 2}
 """Statements that a connection sends for the third time are planned once and kept by the server."""

@@ -13,12 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
 from django.db import connections, transaction
+from django.db.models.functions import Now
 
 from ecommerce import clock, codec
 from ecommerce.db.plans import planned_each_time
@@ -29,10 +30,12 @@ from ecommerce.inbox.receipt import (
     LAST,
     AlreadyHandled,
     KeyBlocked,
+    Overtaken,
     Receipt,
     claim,
     count_start,
     forget_starts,
+    in_order,
     insert,
     note_ignored,
     receiving,
@@ -45,7 +48,7 @@ from ecommerce.observability import context as request_context
 from ecommerce.observability import metrics
 from ecommerce.topology import Context
 
-BATCH = 50
+BATCH = 100
 POLL_SECONDS = 1.0
 RETRY_EVERY = 1.0
 LOOK_EVERY = 5.0
@@ -58,7 +61,7 @@ KILLER = 5
 
 DUE = """
     SELECT p.id, p.consumer, p.headers, p.body, p.attempts FROM inbox_parked p
-    WHERE p.status = 'RETRY' AND p.available_at <= %s AND p.consumer = ANY(%s)
+    WHERE p.status = 'RETRY' AND p.available_at <= clock_timestamp() AND p.consumer = ANY(%s)
       AND NOT EXISTS (SELECT 1 FROM inbox_parked e
                       WHERE e.consumer = p.consumer AND e.partition_key = p.partition_key AND e.id < p.id)
     ORDER BY p.id LIMIT %s
@@ -142,7 +145,7 @@ class Consumer:
         """
         by_name = {handler.name: handler for group in self._handlers.values() for handler in group}
         with planned_each_time(self.context.alias) as cursor:
-            cursor.execute(DUE, [clock.now(), list(by_name), BATCH])
+            cursor.execute(DUE, [list(by_name), BATCH])
             due = cursor.fetchall()
         self._waiting = self._waiting or bool(due)
         for row_id, consumer, headers, body, attempts in due:
@@ -150,13 +153,13 @@ class Consumer:
             headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])
             handler = by_name[consumer]
             # Counted before it is tried: should it kill this process, it runs out of attempts all the same.
-            parked.update(**_after_failure(attempts + 1, DiedOfIt("no outcome"), clock.now()))
+            parked.update(**_after_failure(attempts + 1, DiedOfIt("no outcome")))
             try:
                 envelope = Envelope.from_headers(headers)
                 self._run(handler, envelope, _event(handler, envelope, body.encode()), before=row_id)
             except Exception as error:
                 self._survive()
-                parked.update(**_after_failure(attempts + 1, error, clock.now()))
+                parked.update(**_after_failure(attempts + 1, error))
             else:
                 parked.delete()
 
@@ -179,7 +182,7 @@ class Consumer:
 
     def _together(self, jobs: Sequence[Job]) -> list[Job]:
         """Handle messages in one transaction; return those that must be handled one by one: all of them if any failed,
-        else those that were handled before or whose key is blocked."""
+        else those that were handled before, overtaken, or whose key is blocked."""
         try:
             read = _read_together(jobs)
             with grouped(self.context.alias):
@@ -212,7 +215,7 @@ class Consumer:
         except Exception as error:
             self._survive()
             log.exception("handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id))
-            failure = _after_failure(1, error, clock.now())
+            failure = _after_failure(1, error)
             self._park(handler.name, delivery, envelope, failure["reason"], status=failure["status"], attempts=1)
 
     def _run(self, handler: Handler, envelope: Envelope, event: Any, *, before: int = LAST) -> None:
@@ -220,6 +223,7 @@ class Consumer:
 
         Raises:
             KeyBlocked
+            Overtaken
             Exception: whatever the handler raised; nothing of it was kept.
         """
         try:
@@ -253,7 +257,6 @@ class Consumer:
         status: str = ParkedStatus.RETRY,
         attempts: int = 0,
     ) -> None:
-        now = clock.now()
         ParkedMessage.objects.using(self.context.alias).bulk_create(
             [
                 ParkedMessage(
@@ -266,8 +269,8 @@ class Consumer:
                     reason=reason,
                     status=status,
                     attempts=attempts,
-                    available_at=now + _pause(attempts),
-                    created_at=now,
+                    available_at=Now() + _pause(attempts),
+                    created_at=Now(),
                 )
             ],
             ignore_conflicts=True,
@@ -294,6 +297,7 @@ def consume(handler: Handler, envelope: Envelope, event: Any, *, before: int = L
 
     Raises:
         KeyBlocked: an earlier message of its key is parked, before the number ``before``.
+        Overtaken: a later version of its aggregate was handled.
         Exception: the handler failed; its transaction is gone, inbox row included.
     """
     receipt = _receipt(handler, envelope, before=before)
@@ -325,9 +329,9 @@ def _read_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], tuple[Any, ...
 def _consume_together(
     jobs: Sequence[Job], read: Mapping[tuple[str, UUID], tuple[Any, ...]]
 ) -> dict[tuple[str, UUID], str]:
-    """Run handlers in the open group; return the outcome of every message that was new and not blocked."""
+    """Run handlers in the open group; return the outcome of every message that was new, in order and not blocked."""
     receipts = [_receipt(job.handler, job.envelope) for job in jobs]
-    claimed = claim(receipts, outcome="HANDLED")
+    claimed = claim(in_order(receipts), outcome="HANDLED")
     begun = []
     for job, receipt in zip(jobs, receipts, strict=True):
         if receipt.key in claimed:
@@ -350,7 +354,11 @@ def _event(handler: Handler, envelope: Envelope, data: bytes) -> Any:
 
 
 def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Receipt:
-    return Receipt(handler.context, handler.name, envelope.id, envelope.type, envelope.partitionkey, before=before)
+    """Return what the handler owes the inbox. A message from ``inbox_parked`` or of a replay comes late on purpose."""
+    return Receipt(
+        handler.context, handler.name, envelope.id, envelope.type, envelope.partitionkey, envelope.sequence,
+        latest=LAST if envelope.replay or before < LAST else envelope.sequence, before=before,
+    )  # fmt: skip
 
 
 def _call(handler: Handler, envelope: Envelope, event: Any, receipt: Receipt, read: tuple[Any, ...]) -> None:
@@ -373,11 +381,12 @@ def _pause(attempts: int) -> timedelta:
     return timedelta(seconds=random.uniform(0, min(LONGEST_PAUSE, 2.0**attempts)))  # noqa: S311
 
 
-def _after_failure(attempts: int, error: Exception, now: datetime) -> dict[str, Any]:
-    hopeless = isinstance(error, codec.Undecodable) or attempts >= MAX_ATTEMPTS
+def _after_failure(attempts: int, error: Exception) -> dict[str, Any]:
+    """Return what a parked message is to be told. Its pause is on the database's clock, which all workers share."""
+    hopeless = isinstance(error, (codec.Undecodable, Overtaken)) or attempts >= MAX_ATTEMPTS
     return {
         "reason": f"{type(error).__name__}: {error}",
         "attempts": attempts,
         "status": ParkedStatus.PARKED if hopeless else ParkedStatus.RETRY,
-        "available_at": now + _pause(attempts),
+        "available_at": Now() + _pause(attempts),
     }

@@ -16,11 +16,14 @@ class InboxMessage(models.Model):
     consumer = models.CharField(max_length=120)
     message_id = models.UUIDField()
     event_type = models.CharField(max_length=100)
+    partition_key = models.CharField(max_length=60, default="", db_default="")
+    sequence = models.BigIntegerField(default=0, db_default=0)
     outcome = models.CharField(max_length=9, choices=Outcome)
     handled_at = models.DateTimeField(db_index=True)
 
     class Meta:
         db_table = "inbox_message"
+        indexes = (models.Index(fields=["consumer", "partition_key", "sequence"], name="inbox_message_order"),)
 
     def __str__(self) -> str:
         return f"{self.consumer} {self.message_id}"

@@ -11,18 +11,24 @@ from uuid import UUID
 from django.db import connections
 
 INSERT = """
-    INSERT INTO inbox_message (consumer, message_id, event_type, outcome, handled_at)
-    SELECT r.consumer, r.message_id, r.event_type, %s, clock_timestamp()
-    FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::bigint[])
-         AS r (consumer, message_id, event_type, partition_key, before)
+    INSERT INTO inbox_message (consumer, message_id, event_type, partition_key, sequence, outcome, handled_at)
+    SELECT r.consumer, r.message_id, r.event_type, r.partition_key, r.sequence, %s, clock_timestamp()
+    FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+         AS r (consumer, message_id, event_type, partition_key, sequence, latest, before)
     WHERE NOT EXISTS (
         SELECT 1 FROM inbox_parked AS p
         WHERE p.consumer = r.consumer AND p.partition_key = r.partition_key AND p.id < r.before
+    ) AND NOT EXISTS (
+        SELECT 1 FROM inbox_message AS m
+        WHERE m.consumer = r.consumer AND m.partition_key = r.partition_key AND m.sequence > r.latest
     )
     ON CONFLICT (consumer, message_id) DO NOTHING
     RETURNING consumer, message_id
 """
 HANDLED_BEFORE = "SELECT 1 FROM inbox_message WHERE consumer = %s AND message_id = %s"
+OVERTAKEN_BY = """
+    SELECT max(sequence) FROM inbox_message WHERE consumer = %s AND partition_key = %s AND sequence > %s
+"""
 IGNORED = """
     UPDATE inbox_message AS m SET outcome = 'IGNORED'
     FROM unnest(%s::text[], %s::uuid[]) AS r (consumer, message_id)
@@ -39,7 +45,7 @@ START = """
 """
 FORGET_STARTS = "DELETE FROM inbox_start WHERE message_id = ANY(%s)"
 LAST = 2**63 - 1
-"""More than any number of a parked message."""
+"""More than any number of a parked message, and than any version."""
 
 
 class AlreadyHandled(Exception):
@@ -48,6 +54,10 @@ class AlreadyHandled(Exception):
 
 class KeyBlocked(Exception):
     """An earlier message of the same key waits for this consumer; the transaction ends without a change."""
+
+
+class Overtaken(Exception):
+    """This consumer has handled a later version of this aggregate; the transaction ends without a change."""
 
 
 @dataclass
@@ -59,6 +69,9 @@ class Receipt:
     message_id: UUID
     event_type: str
     partition_key: str
+    sequence: int
+    latest: int
+    """The latest version that may have been handled before: its own, or ``LAST`` for what comes again on purpose."""
     before: int = LAST
     """The message's own number among the parked ones: only what was parked before it is in its way."""
     claimed: bool = False
@@ -92,6 +105,7 @@ def record_receipt(alias: str) -> None:
     Raises:
         AlreadyHandled: the row exists. A parallel transaction that holds it is waited for.
         KeyBlocked
+        Overtaken
         RuntimeError: the handler opens a second unit of work; one event is one action.
     """
     receipt = _receipt.get()
@@ -110,6 +124,7 @@ def insert(receipt: Receipt, *, outcome: str) -> None:
     Raises:
         AlreadyHandled: the row exists.
         KeyBlocked
+        Overtaken
     """
     if claim([receipt], outcome=outcome):
         return
@@ -117,11 +132,15 @@ def insert(receipt: Receipt, *, outcome: str) -> None:
         cursor.execute(HANDLED_BEFORE, list(receipt.key))
         if cursor.fetchone():
             raise AlreadyHandled(f"{receipt.consumer} handled {receipt.message_id} before")
+        cursor.execute(OVERTAKEN_BY, [receipt.consumer, receipt.partition_key, receipt.latest])
+        if later := cursor.fetchone()[0]:
+            raise Overtaken(f"version {receipt.sequence} came after version {later} took effect")
     raise KeyBlocked(f"{receipt.consumer} keeps an earlier message of {receipt.partition_key}")
 
 
 def claim(receipts: Sequence[Receipt], *, outcome: str) -> set[tuple[str, UUID]]:
-    """Insert the inbox rows of messages for one context, and return the keys of those that were new and not blocked.
+    """Insert the inbox rows of messages for one context, and return the keys of those that were new, not blocked and
+    not overtaken by others of before.
 
     One statement, in the caller's transaction.
     """
@@ -130,11 +149,25 @@ def claim(receipts: Sequence[Receipt], *, outcome: str) -> set[tuple[str, UUID]]
         [receipt.message_id for receipt in receipts],
         [receipt.event_type for receipt in receipts],
         [receipt.partition_key for receipt in receipts],
+        [receipt.sequence for receipt in receipts],
+        [receipt.latest for receipt in receipts],
         [receipt.before for receipt in receipts],
     )
     with connections[receipts[0].alias].cursor() as cursor:
         cursor.execute(INSERT, [outcome, *columns])
         return set(cursor.fetchall())
+
+
+def in_order(receipts: Sequence[Receipt]) -> list[Receipt]:
+    """Return those that come in version order: not behind a later version of their consumer and key."""
+    reached: dict[tuple[str, str], int] = {}
+    found = []
+    for receipt in receipts:
+        key = receipt.consumer, receipt.partition_key
+        if reached.get(key, 0) <= receipt.latest:
+            reached[key] = max(reached.get(key, 0), receipt.sequence)
+            found.append(receipt)
+    return found
 
 
 def note_ignored(receipts: Sequence[Receipt]) -> None:

@@ -18,8 +18,6 @@ from tests.faults.faults import BY_NUMBER, FAULTS, Fault
 from tests.faults.report import Outcome, summary, table, write
 from tests.faults.rig import Rig, opened
 
-LOG_LINES = 12
-
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -32,7 +30,7 @@ def main() -> int:
     for broker in options.brokers:
         try:
             with opened(broker) as rig:
-                outcomes += _all(rig, [each for each in chosen if broker in each.brokers], first, options.runs)
+                outcomes += _all(rig, chosen, first, options.runs)
         except Absent as reason:
             skipped[broker] = str(reason)
         except KeyboardInterrupt:
@@ -60,7 +58,9 @@ def _all(rig: Rig, faults: list[Fault], first: int, runs: int) -> list[Outcome]:
     outcomes = []
     for fault in faults:
         outcome = Outcome(fault, rig.broker.name)
-        for seed in dict.fromkeys((*fault.seeds, *range(first, first + runs))):
+        for seed in (
+            () if rig.broker.name in fault.not_for else dict.fromkeys((*fault.seeds, *range(first, first + runs)))
+        ):
             _one(rig, outcome, seed)
         outcomes.append(outcome)
     return outcomes
@@ -76,9 +76,7 @@ def _one(rig: Rig, outcome: Outcome, seed: int) -> None:
         outcome.failures[seed] = f"{type(error).__name__}: {error}"
         result = f"FAILED {outcome.failures[seed]}"
         traceback.print_exc()
-        for log in sorted(rig.folder.glob("worker-*.log")):
-            lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-            print(f"--- {log.name}", *lines, sep="\n", file=sys.stderr)
+        print(rig.ends_of_logs(), file=sys.stderr)
     outcome.runs += 1
     spent = time.monotonic() - started
     outcome.seconds += spent

@@ -1,4 +1,8 @@
-"""The application that adds the counted event to a worker."""
+"""The application that adds the counted event to a worker, and puts its clock wrong."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
 
 from django.apps import AppConfig
 
@@ -13,3 +17,15 @@ class FaultsConfig(AppConfig):
 
         handler = registry.Handler("cart.count_effect", "cart", Counted, count_effect)
         registry._handlers[handler.name] = handler
+
+        if shift := float(os.environ.get("FAULT_CLOCK_SHIFT", 0)):
+            _shift_clock(shift)
+
+
+def _shift_clock(seconds: float) -> None:
+    """Let this process believe that it is later, or earlier."""
+    from ecommerce import clock
+
+    real = time.time
+    clock.now = lambda: datetime.now(UTC) + timedelta(seconds=seconds)
+    time.time = lambda: real() + seconds

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import amqp
-import psutil
 from kombu import Connection
 
 from ecommerce.messaging.broker import EXCHANGE
 from ecommerce.messaging.rabbitmq import DEAD_LETTERS
+from tests.faults.node import Node, NodeFailed, programs
 
 QUEUE = "cart_events"
-ADDRESS = ("127.0.0.1", 5672)
-ACCOUNT = "guest"
+COUNTED = "test.counted.v1"
 Query = Callable[..., list[tuple[Any, ...]]]
 
 
@@ -58,17 +53,25 @@ class Broker(ABC):
     def cut_off(self) -> None:
         """Break every connection to the broker."""
 
+    @abstractmethod
+    def refuse(self) -> None:
+        """Take no more counted events, soon at the latest, and say so to whoever publishes them."""
+
+    @abstractmethod
+    def accept(self) -> None:
+        """Take them again."""
+
     def lost(self) -> int:
         """Return how many messages the broker has laid aside."""
         return 0
 
+    @abstractmethod
+    def start(self) -> None:
+        """Start it unless it runs."""
+
     def close(self) -> None:
         """Leave nothing behind."""
         self.query = lambda *_: []
-
-    def url_through(self, port: int) -> str:
-        """Return the URL of this broker behind a proxy on ``port``."""
-        raise NotImplementedError
 
 
 class Pgmq(Broker):
@@ -95,26 +98,39 @@ class Pgmq(Broker):
     def cut_off(self) -> None:
         self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'broker'")
 
+    def refuse(self) -> None:
+        self.query("SELECT pgmq.unbind_topic(%s, %s)", [COUNTED, QUEUE])
+
+    def accept(self) -> None:
+        self.bind(COUNTED)
+
+    def start(self) -> None:
+        """It runs with the database."""
+
 
 class Rabbit(Broker):
-    """A virtual host of its own in the RabbitMQ of this machine; it goes with everything in it."""
+    """A RabbitMQ node of its own; it goes with everything in it."""
 
     name = "rabbitmq"
 
     def __init__(self) -> None:
         super().__init__()
-        self._vhost = f"faults-{os.getpid()}"
-        if shutil.which("rabbitmqctl") is None:
-            raise Absent("a virtual host of its own needs rabbitmqctl on this machine")
-        for vhost in self._control("list_vhosts", "--no-table-headers").split():
-            if vhost.startswith("faults-") and not psutil.pid_exists(int(vhost.removeprefix("faults-"))):
-                self._control("delete_vhost", vhost)
-        self._control("add_vhost", self._vhost)
-        self._control("set_permissions", "-p", self._vhost, ACCOUNT, ".*", ".*", ".*")
-        self.url = self.url_through(ADDRESS[1])
+        found = programs()
+        if found is None:
+            raise Absent("RabbitMQ is not installed on this machine: a node of its own needs rabbitmq-server")
+        self.node = Node(found)
+        self.url = self.url_through(self.node.port)
+        try:
+            self.node.start()
+        except BaseException as error:
+            self.node.remove()
+            if isinstance(error, NodeFailed):
+                raise Absent(str(error)) from error
+            raise
 
     def url_through(self, port: int) -> str:
-        return f"amqp://{ACCOUNT}:{ACCOUNT}@{ADDRESS[0]}:{port}/{self._vhost}"
+        """Return the URL of this broker behind a proxy on ``port``."""
+        return f"amqp://guest:guest@127.0.0.1:{port}//"
 
     def waiting(self) -> int:
         return self._messages().get(QUEUE, 0)
@@ -148,36 +164,40 @@ class Rabbit(Broker):
             channel.queue_bind(QUEUE, EXCHANGE, event_type)
 
     def cut_off(self) -> None:
-        self._control("close_all_connections", "--vhost", self._vhost, "fault")
+        self.node.control("close_all_connections", "fault")
+
+    def refuse(self) -> None:
+        self._hold(0)
+
+    def accept(self) -> None:
+        self._hold(10**6)  # a queue without a limit would not tell its publishers that it is below it
+
+    def _hold(self, messages: int) -> None:
+        limit = {"max-length": messages, "overflow": "reject-publish"}
+        self.node.control("set_policy", "full", f"^{QUEUE}$", json.dumps(limit), "--apply-to", "queues")
+
+    def short_of_memory(self, short: bool) -> None:
+        """Raise the alarm, at which the node reads nothing more from whoever publishes, or end it."""
+        self.node.control("set_vm_memory_high_watermark", "0" if short else "0.4")
+
+    def alarmed(self) -> bool:
+        return "memory" in self.node.control("eval", "rabbit_alarm:get_alarms().")
+
+    def start(self) -> None:
+        self.node.start()
 
     def close(self) -> None:
-        with suppress(Absent):
-            self._control("delete_vhost", self._vhost)
+        super().close()
+        self.node.remove()
 
     def _messages(self) -> dict[str, int]:
-        rows = json.loads(self._control("list_queues", "-p", self._vhost, "name", "messages", "--formatter", "json"))
+        rows = json.loads(self.node.control("list_queues", "name", "messages", "--formatter", "json"))
         return {row["name"]: int(row["messages"]) for row in rows}
 
     @contextmanager
     def _channel(self) -> Iterator[Any]:
         with Connection(self.url, connect_timeout=3) as connection:
             yield connection.default_channel
-
-    @staticmethod
-    def _control(*arguments: str) -> str:
-        """Run rabbitmqctl, and once more if the node was busy.
-
-        Raises:
-            Absent: no node answers, or it does not let us.
-        """
-        for attempt in (1, 2):
-            done = subprocess.run(
-                ["rabbitmqctl", "--quiet", *arguments], capture_output=True, text=True, check=False, cwd="/"
-            )
-            if not done.returncode:
-                return done.stdout
-            time.sleep(attempt)
-        raise Absent(f"rabbitmqctl {arguments[0]}: {(done.stderr or done.stdout).strip()[-300:]}")
 
 
 BROKERS: dict[str, type[Pgmq] | type[Rabbit]] = {"pgmq": Pgmq, "rabbitmq": Rabbit}

@@ -194,6 +194,26 @@ def unknown_version(rig: Rig, random: Random) -> str:
     return "parked at once"
 
 
+def later_version_first(rig: Rig, random: Random) -> str:
+    """Commit version 2 of some subjects before version 1, as no use case may: so they come over the wire."""
+    rig.start()
+    subject = str(UUID(int=random.getrandbits(128), version=4))
+    slow = rig.another_publisher()
+    slow.order("late", subject=subject, version=1)
+    (first,) = slow.answer()["written"]
+    second, third = rig.publish({"subject": subject, "version": 2}, {"subject": subject, "version": 3})
+    rig.load(seed=random.getrandbits(32), events=EVENTS, subjects=20)
+    settled(rig)
+    slow.say("")
+    slow.answer()
+    settled(rig, Expected(in_inbox={first}))
+    ((status, reason),) = rig.query(PARKED, [first])
+    require(status == "PARKED", f"{status}: {reason}")
+    _discarded(rig, first)
+    settled(rig, Expected(discarded={first}))
+    return f"parked: {reason}"
+
+
 def _bound(rig: Rig) -> bool:
     """Tell whether the workers have declared the queue, by sending one event through it."""
     rig.load(seed=0, events=1, subjects=1, rollback=0)

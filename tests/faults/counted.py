@@ -18,14 +18,15 @@ from django.db import connections
 from ecommerce.messaging.envelope import Envelope
 from ecommerce.unit_of_work import unit_of_work
 
+PARKED = "SELECT 1 FROM inbox_parked WHERE message_id = %s"
 EFFECT = "INSERT INTO fault_effects (event_id, subject, version, worker_pid) VALUES (%s, %s, %s, %s)"
 SLOW = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """``mode`` says what its handler does after it wrote its effect: nothing, or ``fail``, ``exit``, ``kill``,
-    ``slow``."""
+    """``mode`` says what its handler does after it wrote its effect: nothing, or ``fail``, ``fail-first`` (until it is
+    parked), ``exit``, ``kill``, ``slow``."""
 
     type: ClassVar[str] = "test.counted.v1"
     aggregate: ClassVar[str] = "counted"
@@ -58,7 +59,7 @@ def count_effect(event: Counted, envelope: Envelope) -> None:
     with unit_of_work("cart"):
         with connections["cart"].cursor() as cursor:
             cursor.execute(EFFECT, [envelope.id, event.subject, envelope.sequence, os.getpid()])
-        if event.mode == "fail":
+        if event.mode == "fail" or (event.mode == "fail-first" and not _parked(envelope)):
             raise RuntimeError("told to fail")
         if event.mode == "exit":
             sys.exit("told to end the process")
@@ -66,3 +67,9 @@ def count_effect(event: Counted, envelope: Envelope) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if event.mode == "slow":
             time.sleep(SLOW)
+
+
+def _parked(envelope: Envelope) -> bool:
+    with connections["cart"].cursor() as cursor:
+        cursor.execute(PARKED, [envelope.id])
+        return cursor.fetchone() is not None

@@ -1,4 +1,4 @@
-"""Faults of what relay and consumer stand on: the broker, the database, its old transactions, its housekeeping."""
+"""Faults of what relay and consumer stand on: the database and its connections, its housekeeping, the clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ import signal
 import time
 from random import Random
 
-from tests.faults.invariants import ARCHIVE, effects, published, require, settled
+from tests.faults.brokers import Rabbit
+from tests.faults.invariants import (
+    ARCHIVE,
+    COMMITTED,
+    effects,
+    leases_follow,
+    parked,
+    published,
+    require,
+    settled,
+)
 from tests.faults.processes import until
 from tests.faults.rig import Rig
 
@@ -15,6 +25,11 @@ RATE = 100
 STORM_SECONDS = 15
 OLD_TRANSACTION_EVENTS, OLD_TRANSACTION_SECONDS = 4000, 120
 AHEAD = 3
+HOURS = 3
+ROLES = ("order_service", "cart_service", "broker_service")
+RECOVERED_SECONDS = 20
+"""After which connections that are free again must be in use. A thread that failed pauses for ten seconds at most, and
+a pool of connections for a few."""
 DAYS = """
     SELECT inhrelid::regclass::text FROM pg_inherits
     WHERE inhparent = 'order_service.outbox_archive'::regclass AND inhrelid::regclass::text !~ 'default'
@@ -34,21 +49,6 @@ OLD_DAYS = """
     SELECT to_char(d, 'YYYYMMDD'), d::text, (d + 1)::text
     FROM (SELECT current_date - n FROM generate_series(39, 41) AS n) AS days (d)
 """
-
-
-def broker_cut_off(rig: Rig, random: Random, *, times: int = 4) -> str:
-    """Break all connections to the broker, again and again, while events flow."""
-    worker = rig.start()
-    rig.publisher.order("load", seed=random.getrandbits(32), events=800, subjects=30, rate=RATE)
-    for _ in range(times):
-        before = effects(rig)
-        until(lambda before=before: effects(rig) > before, "events take effect", within=60)  # type: ignore[misc]
-        time.sleep(random.uniform(0, 1))
-        rig.broker.cut_off()
-    rig.publisher.answer()
-    settled(rig)
-    require(worker.alive, "the worker ended")
-    return f"cut off {times} times"
 
 
 def database_restarted(rig: Rig, random: Random) -> str:
@@ -84,6 +84,70 @@ def sessions_struck(rig: Rig, random: Random) -> str:
     settled(rig, within=150)
     require(worker.alive, "the worker ended")
     return f"{struck} sessions terminated, {answer['errors']} failed commits of the publisher"
+
+
+def connections_used_up(rig: Rig, random: Random) -> str:
+    """Let the roles of contexts and broker have next to no sessions for a while, and then all they want."""
+    worker, seconds = rig.start(), random.uniform(33, 38)
+    rig.publisher.order("load", seed=random.getrandbits(32), events=1000, subjects=30, rate=RATE)
+    until(lambda: effects(rig) > 50, "events take effect", within=60)
+    try:
+        for role in ROLES:
+            rig.query(f"ALTER ROLE {role} CONNECTION LIMIT {random.randint(0, 1)}")
+        rig.query(STRIKE, [1000])
+        time.sleep(seconds)
+    finally:
+        for role in ROLES:
+            rig.query(f"ALTER ROLE {role} CONNECTION LIMIT -1")
+    before, free = effects(rig), time.monotonic()
+    until(lambda: effects(rig) > before, "events take effect again", within=RECOVERED_SECONDS)
+    recovered = time.monotonic() - free
+    answer = rig.publisher.answer()
+    require(answer["errors"], "the publisher noticed nothing")
+    settled(rig)
+    require(worker.alive, "the worker ended")
+    return f"{seconds:.0f} s without connections; events took effect {recovered:.1f} s later"
+
+
+def clocks_wrong(rig: Rig, random: Random) -> str:
+    """Let clocks of workers be hours ahead and behind in turn, and let each take over what failed before the other."""
+    shifts = [3600 * HOURS, -3600 * HOURS, 3600 * HOURS]
+    worker = rig.start(FAULT_CLOCK_SHIFT=str(shifts.pop()))
+    for shift in shifts:
+        failing = rig.load(seed=random.getrandbits(32), events=50, subjects=50, mode="fail-first")["committed"]
+        until(lambda: parked(rig), "messages fail", within=30)
+        successor = rig.start(FAULT_CLOCK_SHIFT=str(shift))
+        worker.kill()
+        worker = successor
+        leases_follow(rig)
+        settled(rig, within=60)
+    require(worker.alive, "the worker ended")
+    return f"{HOURS} hours ahead, behind, ahead; {failing} events failed at first under each"
+
+
+def restored(rig: Rig, random: Random) -> str:
+    """Dump the database under load, lose it, and restore it into a new server whose transaction ids begin anew."""
+    dump, server = rig.folder / "shop.dump", "SELECT system_identifier FROM pg_control_system()"
+    for _ in range(2):
+        rig.start()
+    rig.publisher.order("load", seed=random.getrandbits(32), events=2000, subjects=30, rate=4 * RATE)
+    at = random.randint(100, 600)
+    until(lambda: effects(rig) > at, "events take effect", within=60)
+    rig.dump(dump)
+    known = effects(rig)
+    until(lambda: effects(rig) > known, "more events take effect", within=60)
+    before = rig.number(server)
+    rig.restore(dump)
+    require(rig.number(server) != before, "the server is the old one")
+    left = rig.number(f"SELECT count(*) FROM {COMMITTED}") - effects(rig)
+    if isinstance(rig.broker, Rabbit):
+        rig.broker.empty()
+        rig.publisher.order("replay", times=1)
+        rig.publisher.answer()
+    rig.start()
+    rig.load(seed=random.getrandbits(32), events=100, subjects=10)
+    settled(rig)
+    return f"{left} events in the dump had no effect yet"
 
 
 def old_transaction(rig: Rig, random: Random) -> str:

@@ -14,14 +14,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import psycopg
 
-from tests.e2e.stack import ROOT
+from tests.e2e.stack import RATE_LIMITS, ROOT, free_port
 
 T = TypeVar("T")
 WORKER = ("celery", "--quiet", "--app", "config", "worker", "--without-gossip", "--without-mingle",
           "--without-heartbeat")  # fmt: skip
+WEB = ("granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "1", "--host", "127.0.0.1", "--no-ws",
+       "--log-level", "warning", "config.wsgi:application")  # fmt: skip
+SIGN_UP = "/_allauth/app/v1/auth/signup"
 POLL = 0.05
+WEB_SECONDS = 60
 STOP_SECONDS = 30
 
 
@@ -97,6 +102,48 @@ class Worker:
         self.deaths += 1
         self._start()
         return True
+
+
+class Web:
+    """A web process with one worker and one thread: a request that hangs holds up all others."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        port = free_port()
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=WEB_SECONDS)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *WEB, "--port", str(port)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, env={**environment, **dict.fromkeys(RATE_LIMITS, "")},
+            )  # fmt: skip
+        until(self._ready, "the web process is ready", within=WEB_SECONDS)
+
+    def _ready(self) -> bool:
+        try:
+            return self._client.get("/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def sign_up(self, name: str) -> float:
+        """Open an account, which commits an event and hands a letter to Celery; return how many seconds it took."""
+        started = time.monotonic()
+        try:
+            answer = self._client.post(
+                SIGN_UP, json={"email": f"{name}@example.com", "password": "uma-senha-comprida"}
+            )  # fmt: skip
+        except httpx.TransportError as error:
+            raise FaultFailed(f"sign-up: {error!r}") from error
+        if answer.status_code != 200:
+            raise FaultFailed(f"sign-up: {answer.status_code} {answer.text[:300]}")
+        return time.monotonic() - started
+
+    def close(self) -> None:
+        self._client.close()
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 class Publisher:

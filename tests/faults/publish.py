@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def publish(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Publish events in one unit of work, each with the next version of its subject."""
+    """Publish events in one unit of work, each with the next version of its subject if it names none."""
     return {"ids": _commit(events, _versions())}
 
 
@@ -50,12 +50,13 @@ def load(
 
     A database that does not answer is asked again.
     """
-    random, undone, errors, started = Random(seed), 0, 0, time.monotonic()
+    random, undone, errors, slowest, started = Random(seed), 0, 0, 0.0, time.monotonic()
     names = [str(UUID(int=random.getrandbits(128), version=4)) for _ in range(subjects)]
     versions = _versions()
     while (done := sum(versions.get(name, 0) for name in names)) < events:
         size = min(events - done, random.randint(1, most))
         batch = [{"subject": random.choice(names), "mode": mode} for _ in range(size)]
+        begun = time.monotonic()
         try:
             if random.random() < rollback:
                 _undo(batch, versions)
@@ -65,12 +66,13 @@ def load(
         except Exception:
             errors += 1
             versions = _versions_once_it_answers()
+        slowest = max(slowest, time.monotonic() - begun)
         if rate:
             time.sleep(max(0.0, started + done / rate - time.monotonic()))
-    return {"committed": done, "undone": undone, "errors": errors}
+    return {"committed": done, "undone": undone, "errors": errors, "slowest": slowest}
 
 
-def late(subject: str) -> dict[str, Any]:
+def late(**event: Any) -> dict[str, Any]:
     """Write an event into the outbox and keep the transaction open until another line arrives, then commit."""
     from django.db import transaction
 
@@ -81,7 +83,7 @@ def late(subject: str) -> dict[str, Any]:
 
     with transaction.atomic(using="order"):
         work = UnitOfWork(current()["order"])
-        ids = _publish(work, [{"subject": subject}], _versions())
+        ids = _publish(work, [event], _versions())
         append("order", work.events, now=clock.now())
         print(json.dumps({"written": ids}), flush=True)
         sys.stdin.readline()
@@ -171,7 +173,7 @@ def _publish(work: Any, events: list[dict[str, Any]], versions: dict[str, int]) 
     with connections["order"].cursor() as cursor:
         for event in events:
             subject, type_, mode = event["subject"], event.get("type", "test.counted.v1"), event.get("mode", "")
-            version = versions[subject] = versions.get(subject, 0) + 1
+            version = versions[subject] = event.get("version", versions.get(subject, 0) + 1)
             padding = "x" * event.get("bytes", 0)
             made = CLASSES[type_](subject=UUID(subject), version=version, mode=mode, padding=padding)
             work.publish(made, subject=UUID(subject), version=version)

@@ -17,6 +17,7 @@ from tests.faults.invariants import (
     published,
     require,
     settled,
+    state,
 )
 from tests.faults.processes import until
 from tests.faults.promises import ATTEMPTS, LEASE_SECONDS
@@ -70,7 +71,12 @@ def killed_at_random(rig: Rig, random: Random, *, events: int = STORM_EVENTS, ki
     rig.publisher.order("load", seed=random.getrandbits(32), events=events, subjects=40, rate=STORM_RATE)
     for _ in range(kills):
         before = effects(rig)
-        until(lambda before=before: effects(rig) > before, "events take effect between two kills", within=60)  # type: ignore[misc]
+        until(
+            lambda before=before: effects(rig) > before or rig.publisher.answered,  # type: ignore[misc]
+            "events take effect between two kills",
+            within=60,
+            state=lambda: state(rig),
+        )
         time.sleep(random.uniform(0, 2))
         victim = random.choice(workers)
         victim.kill()

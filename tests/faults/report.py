@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.e2e.stack import ROOT
-from tests.faults.faults import Fault
+from tests.faults.faults import FAULTS, Fault
 
 DOCUMENT = ROOT / "docs" / "faults.md"
 INTRODUCTION = """\
@@ -45,11 +45,13 @@ class Outcome:
 
     @property
     def result(self) -> str:
+        if reason := self.fault.not_for.get(self.broker):
+            return f"does not apply: {reason}"
         return f"FAILED with {', '.join(map(str, self.failures))}" if self.failures else "held"
 
     @property
     def cells(self) -> tuple[str, ...]:
-        spent = f"{self.seconds / max(self.runs, 1):.0f}"
+        spent = f"{self.seconds / self.runs:.0f}" if self.runs else ""
         return self.fault.number, self.fault.title, self.broker, str(self.runs), spent, self.result
 
 
@@ -68,7 +70,8 @@ def summary(outcomes: Sequence[Outcome], skipped: Mapping[str, str]) -> str:
     """Return the last line."""
     runs, failed = sum(each.runs for each in outcomes), sum(len(each.failures) for each in outcomes)
     left = "".join(f"; {broker} left out: {reason}" for broker, reason in skipped.items())
-    return f"{len(outcomes)} faults × brokers, {runs} runs, {failed} failed{left}"
+    pairs = sum(bool(each.runs) for each in outcomes)
+    return f"{pairs} pairs of fault and broker, {runs} runs, {failed} failed{left}"
 
 
 def write(outcomes: Sequence[Outcome], skipped: Mapping[str, str], *, first: int, runs: int) -> None:
@@ -76,7 +79,8 @@ def write(outcomes: Sequence[Outcome], skipped: Mapping[str, str], *, first: int
     when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}"
     lines = [INTRODUCTION, f"{when}, seeds {first} to {first + runs - 1}. {summary(outcomes, skipped)}.", ""]
     lines += [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
-    lines += [f"| {' | '.join(outcome.cells)} |" for outcome in outcomes]
+    by_fault = sorted(outcomes, key=lambda outcome: FAULTS.index(outcome.fault))
+    lines += [f"| {' | '.join(outcome.cells)} |" for outcome in by_fault]
     if broken := [outcome for outcome in outcomes if outcome.failures]:
         lines += ["", "## What did not hold", ""]
         for outcome in broken:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from psycopg.abc import Query
 from ecommerce.db.embedded import Server, locate
 from tests.bench.shop import CONTEXTS
 from tests.e2e.stack import ROOT, new_folder
-from tests.faults.brokers import ADDRESS, BROKERS, Pgmq, Rabbit
-from tests.faults.processes import FaultFailed, Publisher, Worker, environment_of, until
+from tests.faults.brokers import BROKERS, Pgmq, Rabbit
+from tests.faults.processes import FaultFailed, Publisher, Web, Worker, environment_of, until
 from tests.faults.proxy import Proxy
 
 EFFECT_COLUMNS = "event_id uuid, subject uuid, version bigint, worker_pid int"
@@ -39,6 +39,7 @@ FORGOTTEN = (
     *(f"{context}_service.outbox_{table}" for context in CONTEXTS for table in ("partition", "relay")),
 )  # fmt: skip
 READY_SECONDS = 60
+LOG_LINES = 12
 
 
 class Rig:
@@ -51,20 +52,38 @@ class Rig:
         self.workers: list[Worker] = []
         self._proxies: list[Proxy] = []
         self._publisher: Publisher | None = None
-        self._others: list[Publisher] = []
+        self._others: list[Publisher | Web] = []
         broker.query = self.query
 
     def prepare(self) -> None:
         self.server.start()
-        for command in ("bootstrap", "migrate_all"):
-            done = subprocess.run(
-                [sys.executable, "manage.py", command], cwd=ROOT, env=self.environment, capture_output=True, text=True,
-                check=False,
-            )  # fmt: skip
-            if done.returncode:
-                raise FaultFailed(f"manage.py {command}: {done.stderr[-2000:]}")
+        self.manage("bootstrap")
+        self.manage("migrate_all")
         for statement in TABLES:
             self.query(statement)
+
+    def manage(self, command: str) -> None:
+        _run([sys.executable, "manage.py", command], environment=self.environment)
+
+    def dump(self, file: Path) -> None:
+        """Write the whole database into a file, as it is at one moment."""
+        _run([self.server.program("pg_dump"), *self._address, "-Fc", "-f", str(file), "ecommerce"])
+
+    def restore(self, file: Path) -> None:
+        """Make a new server, whose transaction ids begin anew, and restore a dump into it as the runbook says."""
+        self.end_processes()
+        self.server.stop()
+        shutil.rmtree(self.server.place.data)
+        self.server.start()
+        self.manage("bootstrap")
+        for statement in ("DROP DATABASE ecommerce", "CREATE DATABASE ecommerce TEMPLATE template0"):
+            _run([self.server.program("psql"), *self._address, "-d", "postgres", "-c", statement])
+        _run([self.server.program("pg_restore"), *self._address, "-d", "ecommerce", "--exit-on-error", str(file)])
+        self.manage("bootstrap")
+
+    @property
+    def _address(self) -> tuple[str, ...]:
+        return "-h", str(self.server.place.sockets), "-p", str(self.server.place.port), "-U", "postgres"
 
     def administrator(self, *, autocommit: bool = True) -> psycopg.Connection[Any]:
         place = self.server.place
@@ -95,6 +114,12 @@ class Rig:
         self._others.append(made)
         return made
 
+    def web(self) -> Web:
+        """Start a web process. It ends with the fault."""
+        made = Web(self.environment, self.folder / "web.log")
+        self._others.append(made)
+        return made
+
     def publish(self, *events: dict[str, Any]) -> list[str]:
         """Publish events in one unit of work and return their ids."""
         self.publisher.order("publish", events=list(events))
@@ -106,11 +131,14 @@ class Rig:
         self.publisher.order("load", **wish)
         return self.publisher.answer(within=300)
 
-    def start(self, threads: str = "consumer,relay", *, proxy: Proxy | None = None) -> Worker:
-        """Start a worker with these threads; one with a relay is waited for until that has announced itself."""
+    def start(self, threads: str = "consumer,relay", *, proxy: Proxy | None = None, **changed: str) -> Worker:
+        """Start a worker with these threads and changes of its environment; one with a relay is waited for until that
+        has announced itself."""
         before = self.relays()
-        url = self.broker.url_through(proxy.port) if proxy else self.broker.url
-        environment = {**self.environment, "EVENT_THREADS": threads, "BROKER_URL": url}
+        environment = {**self.environment, "EVENT_THREADS": threads, **changed}
+        if proxy is not None:
+            assert isinstance(self.broker, Rabbit)
+            environment["BROKER_URL"] = self.broker.url_through(proxy.port)
         worker = Worker(environment, self.folder / f"worker-{len(self.workers)}.log")
         self.workers.append(worker)
         if "relay" in threads:
@@ -122,27 +150,44 @@ class Rig:
         return {row[0] for row in self.query("SELECT owner FROM order_service.outbox_relay")}
 
     def proxy(self) -> Proxy:
-        made = Proxy(ADDRESS)
+        assert isinstance(self.broker, Rabbit)
+        made = Proxy(("127.0.0.1", self.broker.node.port))
         self._proxies.append(made)
         return made
+
+    def ends_of_logs(self) -> str:
+        """Return what the workers said last."""
+        ends = []
+        for log in sorted(self.folder.glob("worker-*.log")):
+            lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+            ends += [f"--- {log.name}", *lines]
+        return "\n".join(ends)
 
     def reset(self) -> None:
         """End all workers and forget everything that happened."""
         self._end_workers()
         if self._publisher is not None and self._publisher.busy:
-            self._publisher.close()
-            self._publisher = None
+            self._end_publisher()
         self.server.start()
+        self.broker.start()
         self.query(f"TRUNCATE {', '.join(FORGOTTEN)}")
         self.broker.empty()
         for log in self.folder.glob("worker-*.log"):
             log.unlink()
 
     def close(self) -> None:
+        self.end_processes()
+        self.server.stop()
+
+    def end_processes(self) -> None:
+        """End all workers and publishers."""
         self._end_workers()
+        self._end_publisher()
+
+    def _end_publisher(self) -> None:
         if self._publisher is not None:
             self._publisher.close()
-        self.server.stop()
+            self._publisher = None
 
     def _end_workers(self) -> None:
         for worker in self.workers:
@@ -152,6 +197,12 @@ class Rig:
             other.close()
         self._others.clear()
         self._proxies.clear()
+
+
+def _run(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise FaultFailed(f"{' '.join(command[:2])}: {done.stderr[-2000:]}")
 
 
 @contextmanager

@@ -11,14 +11,17 @@ from celery.exceptions import OperationalError
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 
 TASK = "identity.send_mail"
+CONFIRM_SECONDS = 1.0
+"""How long a request waits for the broker to take a letter. One that is out of memory keeps silent."""
 
 logger = structlog.get_logger(__name__)
 
 
 def post(message: EmailMessage) -> None:
-    """Hand ``message`` to the worker; if the broker is out of reach, send it from here.
+    """Hand ``message`` to the worker; if the broker is out of reach or keeps silent, send it from here.
 
-    It may hold a secret link: Celery shows neither its text nor its recipient in logs and events.
+    A broker that kept silent may have it all the same: then it goes out twice. It may hold a secret link: Celery shows
+    neither its text nor its recipient in logs and events.
     """
     html = next((content for content, _ in getattr(message, "alternatives", [])), "")
     letter: dict[str, Any] = {
@@ -28,11 +31,16 @@ def post(message: EmailMessage) -> None:
         "recipients": list(message.to),
         "html": html,
     }
-    try:
-        current_app.signature(TASK, kwargs=letter).apply_async(retry=False, kwargsrepr="[redacted]")
-    except OperationalError:
-        logger.exception("broker out of reach, sending the mail at once")
-        deliver(**letter)
+    with current_app.producer_or_acquire() as producer:
+        try:
+            current_app.signature(TASK, kwargs=letter).apply_async(
+                producer=producer, retry=False, confirm_timeout=CONFIRM_SECONDS, kwargsrepr="[redacted]"
+            )
+            return
+        except OperationalError:
+            logger.exception("broker out of reach, sending the mail at once")
+            producer.connection.collect()  # without the farewell, which a silent broker would not answer
+    deliver(**letter)
 
 
 def deliver(*, subject: str, body: str, sender: str, recipients: list[str], html: str) -> None:

@@ -130,6 +130,11 @@ def test_connections_are_pooled_and_opened_on_demand(configure: Any) -> None:
     assert "pool" not in connection_parameters(cart)
 
 
+def test_a_pool_whose_connections_fail_begins_anew_before_the_next_caller_gives_up(configure: Any) -> None:
+    pool = configure()["cart"]["OPTIONS"]["pool"]
+    assert pool["reconnect_timeout"] < pool["timeout"], "its pauses double until then, to minutes with the default"
+
+
 def test_the_queues_live_with_the_contexts_unless_the_url_says_otherwise(configure: Any, tmp_path: Path) -> None:
     env = {"DATABASE_URL": ADMINISTRATOR}
     configured = configure(**env)

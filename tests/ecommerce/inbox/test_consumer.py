@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,7 @@ from django.db import connections
 from contexts.order.events import OrderPlaced
 from ecommerce import clock, codec
 from ecommerce.ids import new_id
-from ecommerce.inbox import registry
+from ecommerce.inbox import registry, staff
 from ecommerce.inbox.consumer import KILLER, MAX_ATTEMPTS, Consumer
 from ecommerce.inbox.models import InboxMessage, InboxStart, ParkedMessage
 from ecommerce.messaging import upcasting
@@ -131,6 +131,49 @@ def test_a_failing_message_holds_back_its_own_key_in_order_and_no_other(consumer
         retry(consumer)
 
     assert [version for order_id, version in written() if order_id == poisoned] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_version_that_comes_after_a_later_one_waits_for_a_person(consumer: Consumer, together: bool) -> None:
+    order_id, other = new_id(), new_id()
+    messages = [delivery(order_id, 2), delivery(order_id, 1), delivery(other, 1), delivery(order_id, 3)]
+    for batch in [messages] if together else [[message] for message in messages]:
+        consumer.handle(batch)
+
+    parked = ParkedMessage.objects.using("order").order_by("id").first()
+    assert parked is not None
+    assert (parked.status, parked.reason.partition(":")[0]) == ("PARKED", "Overtaken")
+    assert (other, 1) in written()
+    assert [version for order, version in written() if order == order_id] == ([2, 3] if together else [2])
+
+    staff.retry("order", [parked.pk], now=clock.now())
+    for _ in range(2):
+        retry(consumer)
+
+    assert [version for order, version in written() if order == order_id] == [1, 2, 3], "whoever retries it wants it"
+
+
+def test_a_replay_hands_over_earlier_versions_beside_the_consumer(consumer: Consumer) -> None:
+    order_id = new_id()
+    consumer.handle([delivery(order_id, 2)])
+    again = delivery(order_id, 1)
+    consumer.handle([Delivery(1, {**again.headers, f"{PREFIX}replay": "run"}, again.data)])
+
+    assert written() == [(order_id, 1), (order_id, 2)]
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_pauses_do_not_depend_on_the_clock_of_the_worker_that_parked(
+    consumer: Consumer, effects: Effects, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    order_id = new_id()
+    effects.failing = {order_id}
+    with monkeypatch.context() as wrong:
+        wrong.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(hours=hours))
+        consumer.handle([delivery(order_id)])
+
+    due = ParkedMessage.objects.using("order").get().available_at
+    assert abs(due - clock.now()) < timedelta(minutes=1)
 
 
 def test_a_message_that_never_succeeds_is_parked_with_its_reason(consumer: Consumer, effects: Effects) -> None:

@@ -30,6 +30,7 @@ def test_the_broker_gets_the_task_and_shows_nothing_of_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(app, "send_task", lambda name, *_, **options: sent.update(options, name=name))
     mail.post(letter())
     assert (sent["name"], sent["kwargsrepr"]) == ("identity.send_mail", "[redacted]")
+    assert sent["confirm_timeout"] <= 1, "a broker out of memory keeps silent, and a request must not wait for it"
 
 
 def test_without_a_broker_the_mail_goes_out_at_once(

@@ -1,0 +1,78 @@
+"""A few faults with every change, against both brokers. ``make faults`` runs them all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from random import Random
+from uuid import uuid4
+
+import pytest
+
+from tests.faults.brokers import BROKERS, Absent
+from tests.faults.faults import BY_NUMBER, SHORT_STORM, Fault
+from tests.faults.invariants import COMMITTED, EFFECTS, hold, settled
+from tests.faults.processes import FaultFailed
+from tests.faults.promises import LEASE_SECONDS
+from tests.faults.rig import Rig, opened
+
+CHOSEN = [BY_NUMBER["2"], SHORT_STORM, *(BY_NUMBER[number] for number in ("12", "13", "16", "21"))]
+SEED = 1
+LEASES = "UPDATE order_service.outbox_partition SET lease_until"
+BREACHES = {
+    "I1, exactly one effect: 1, such as .*, 2": (
+        f"INSERT INTO {EFFECTS} (event_id, subject, version) SELECT event_id, subject, version FROM {EFFECTS} LIMIT 1",
+        f"DELETE FROM {EFFECTS} WHERE worker_pid IS NULL",
+    ),
+    "I1, exactly one effect: 1, such as .*, 0": (
+        f"INSERT INTO {COMMITTED} VALUES (gen_random_uuid(), gen_random_uuid(), 1, '', 'planted')",
+        f"DELETE FROM {COMMITTED} WHERE mode = 'planted'",
+    ),
+    "I2": (
+        f"INSERT INTO {EFFECTS} (event_id, subject, version) VALUES (gen_random_uuid(), gen_random_uuid(), 1)",
+        f"DELETE FROM {EFFECTS} WHERE worker_pid IS NULL",
+    ),
+    "I3": (f"UPDATE {EFFECTS} SET position = -position", f"UPDATE {EFFECTS} SET position = -position"),
+    "I6": (f"{LEASES} = now() + interval '{LEASE_SECONDS + 5} s'", f"{LEASES} = NULL"),
+}
+"""What a check must say, how to plant it, and how to undo that."""
+
+
+@pytest.fixture(scope="module", params=BROKERS)
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """An installation with each broker in turn. RabbitMQ is required when CI is set, else skipped where it is not."""
+    try:
+        with opened(request.param) as made:
+            yield made
+    except Absent as reason:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize(
+    ("fault", "seed"),
+    [pytest.param(fault, seed, id=f"{fault.number}-{seed}") for fault in CHOSEN for seed in {SEED, *fault.seeds}],
+)
+def test_the_promise_holds_when(rig: Rig, fault: Fault, seed: int) -> None:
+    rig.reset()
+    try:
+        fault.run(rig, Random(seed))
+    except FaultFailed:
+        print(rig.ends_of_logs(), file=sys.stderr)
+        raise
+
+
+def test_a_breach_is_seen(rig: Rig) -> None:
+    rig.reset()
+    worker, subject = rig.start(), str(uuid4())
+    rig.publish({"subject": subject}, {"subject": subject})
+    settled(rig)
+    worker.kill()
+    for what, (plant, undo) in BREACHES.items():
+        rig.query(plant)
+        with pytest.raises(FaultFailed, match=what):
+            hold(rig)
+        rig.query(undo)
+    hold(rig)
