@@ -34,7 +34,7 @@ class ProductNotFound(NotFound):
     code = "product_not_found"
 
 
-class ProductChanged(DomainError):
+class ProductOutdated(DomainError):
     """Somebody changed the product meanwhile; ``version`` is the present one."""
 
     code = "precondition_failed"
@@ -114,7 +114,7 @@ def change_product(*, product_id: UUID, version: int, changes: Mapping[str, Any]
     ``changes`` may hold the fields of :class:`NewProduct` except variants. ``version`` is the one the caller has seen.
 
     Raises:
-        ProductNotFound, ProductChanged, CategoryNotFound, InvalidAttributes, InvalidOptions, SlugTaken
+        ProductNotFound, ProductOutdated, CategoryNotFound, InvalidAttributes, InvalidOptions, SlugTaken
     """
     with explained(), unit_of_work("catalog"):
         if "category_id" in changes:
@@ -188,14 +188,14 @@ def locked_product(product_id: UUID, *, version: int | None = None) -> Product:
 
     Raises:
         ProductNotFound
-        ProductChanged: it is not at ``version``, when given.
+        ProductOutdated: it is not at ``version``, when given.
     """
     rows = Product.objects.select_for_update(no_key=True)
     product = rows.filter(id=product_id, deleted_at__isnull=True).first()
     if product is None:
         raise ProductNotFound("O produto não existe.")
     if version not in (None, product.version):
-        raise ProductChanged("O produto mudou desde a versão informada.", version=product.version)
+        raise ProductOutdated("O produto mudou desde a versão informada.", version=product.version)
     return product
 
 
