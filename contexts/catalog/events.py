@@ -1,10 +1,28 @@
-"""What catalog publishes. Aggregate ``variant``."""
+"""What catalog publishes. Aggregates ``product``, ``variant`` and ``stock``, whose id is the variant's."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
 from ecommerce.money import Money
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductChanged:
+    """A product is new, or otherwise than before: its description, images, options or variants, or where it is shown.
+
+    ``on_sale`` says that the shop may show it, ``removed`` that it is gone for good.
+    """
+
+    type: ClassVar[str] = "catalog.product_changed.v1"
+    aggregate: ClassVar[str] = "product"
+
+    product_id: UUID
+    product_name: str
+    product_slug: str
+    category_id: UUID
+    on_sale: bool
+    removed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,3 +49,18 @@ class VariantBackInStock:
     product_name: str
     product_slug: str
     customer_ids: list[UUID]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockAdjusted:
+    """Pieces of a variant came in, came back or were counted anew, by hand. What orders take and return is not told.
+
+    ``change`` is negative when there are fewer, ``on_hand`` the pieces in the warehouse since, reserved ones included.
+    """
+
+    type: ClassVar[str] = "catalog.stock_adjusted.v1"
+    aggregate: ClassVar[str] = "stock"
+
+    variant_id: UUID
+    change: int
+    on_hand: int

@@ -1,26 +1,44 @@
 """What catalog does when orders move on, and when the database was changed behind its back.
 
-A reservation carries its order's id.
+Whoever changes a product, a price or stock through this application shows it in the same transaction; a trigger
+cannot. A reservation carries its order's id.
 """
 
 from __future__ import annotations
 
-from contexts.catalog.events import VariantPriceChanged
+from contexts.catalog.events import ProductChanged, StockAdjusted, VariantPriceChanged
 from contexts.catalog.interface import StockLine
 from contexts.catalog.usecases import reservations
 from contexts.catalog.usecases.prices import show_price
+from contexts.catalog.usecases.products import show_product
 from contexts.catalog.usecases.reviews import remember_purchases
+from contexts.catalog.usecases.stock import show_stock
 from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered
 from ecommerce import clock
 from ecommerce.inbox import subscribe
 from ecommerce.messaging.envelope import Envelope
 
 
+@subscribe(ProductChanged)
+def show_product_that_bypassed_us(event: ProductChanged, envelope: Envelope) -> None:
+    if _bypassed_us(envelope):
+        show_product(product_id=event.product_id)
+
+
 @subscribe(VariantPriceChanged)
 def show_price_that_bypassed_us(event: VariantPriceChanged, envelope: Envelope) -> None:
-    """Whoever changes a price through this application shows it in the same transaction; a trigger cannot."""
-    if envelope.actor.startswith("database:"):
+    if _bypassed_us(envelope):
         show_price(variant_id=event.variant_id)
+
+
+@subscribe(StockAdjusted)
+def show_stock_that_bypassed_us(event: StockAdjusted, envelope: Envelope) -> None:
+    if _bypassed_us(envelope):
+        show_stock(variant_id=event.variant_id, now=clock.now())
+
+
+def _bypassed_us(envelope: Envelope) -> bool:
+    return envelope.actor.startswith("database:")
 
 
 @subscribe(OrderConfirmed)

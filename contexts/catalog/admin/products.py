@@ -29,9 +29,10 @@ from contexts.catalog.models import (
 from contexts.catalog.usecases.categories import hold_category, place_category
 from contexts.catalog.usecases.prices import apply_prices
 from contexts.catalog.usecases.products import (
+    announce,
     check_variants,
     definitions,
-    lock_products,
+    locked_version,
     put_on_sale,
     remove_products,
 )
@@ -182,9 +183,10 @@ class ProductAdmin(CatalogAdmin):
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         hold_category(obj.category_id)
         if change:
-            lock_products([obj.pk])
+            obj.version = locked_version(obj.pk)
             obj.touch()
         obj.save()
+        announce(self.work(request), products=[obj])
 
     def save_formset(
         self, request: HttpRequest, form: Any, formset: BaseInlineFormSet[Any, Any, Any], change: bool

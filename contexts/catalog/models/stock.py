@@ -16,13 +16,18 @@ from ecommerce.ids import new_id
 
 
 class Stock(models.Model):
-    """Pieces of one variant: in the warehouse, and how many of them are promised to a reservation."""
+    """Pieces of one variant: in the warehouse, and how many of them are promised to a reservation.
+
+    Whoever writes ``on_hand`` raises ``version`` in the same statement. The database takes a change without it for one
+    that bypassed the application: it writes the line of the ledger, and publishes it.
+    """
 
     variant = models.OneToOneField(
         Variant, verbose_name="variante", on_delete=models.PROTECT, primary_key=True, related_name="stock"
     )
     on_hand = models.IntegerField("em estoque", default=0)
     reserved = models.IntegerField("reservado", default=0)
+    version = models.BigIntegerField("versão", default=1, db_default=1, editable=False)
 
     class Meta:
         db_table = "stock"

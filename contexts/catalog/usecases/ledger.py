@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
-from contexts.catalog.events import VariantBackInStock
+from contexts.catalog.events import StockAdjusted, VariantBackInStock
 from contexts.catalog.models import MovementKind
 from contexts.catalog.queries.sql import fetch
 from contexts.catalog.usecases.read_model import refresh_products
@@ -38,10 +38,11 @@ locked AS (
     WHERE variant_id = ANY(%(variants)s) ORDER BY variant_id FOR NO KEY UPDATE
 ),
 moved AS (
-    UPDATE stock s SET on_hand = s.on_hand + c.on_hand, reserved = s.reserved + c.reserved
+    UPDATE stock s SET on_hand = s.on_hand + c.on_hand, reserved = s.reserved + c.reserved, version = s.version + 1
     FROM changes c, locked l
     WHERE s.variant_id = c.variant_id AND l.variant_id = c.variant_id
-    RETURNING s.variant_id, l.available AS before, s.on_hand - s.reserved AS after
+    RETURNING s.variant_id, l.available AS before, s.on_hand - s.reserved AS after,
+              c.on_hand AS moved, s.on_hand, s.version
 ),
 noted AS (
     INSERT INTO stock_movements (id, variant_id, kind, quantity, reservation_id, reason, actor_id, at)
@@ -52,7 +53,8 @@ closed AS (
     UPDATE stock_reservations SET status = %(close_as)s, closed_at = %(now)s
     WHERE id = ANY(%(close)s) AND (SELECT count(*) FROM moved) >= 0
 )
-SELECT m.variant_id, v.product_id, m.before, m.after FROM moved m JOIN variants v ON v.id = m.variant_id
+SELECT m.variant_id, v.product_id, m.before, m.after, m.moved, m.on_hand, m.version
+FROM moved m JOIN variants v ON v.id = m.variant_id
 """
 """``closed`` waits for ``moved``: a reservation is written only by who holds the stock it is about."""
 
@@ -103,6 +105,15 @@ class Change:
         return self.before <= 0 < self.after
 
 
+@dataclass(frozen=True)
+class Moved(Change):
+    """... and how many pieces came into the warehouse, or left it, and are there since."""
+
+    moved: int
+    on_hand: int
+    version: int
+
+
 def move_stock(
     movements: Sequence[Movement],
     *,
@@ -111,7 +122,7 @@ def move_stock(
     actor_id: UUID | None = None,
     close: Sequence[UUID] = (),
     close_as: str = "",
-) -> list[Change]:
+) -> list[Moved]:
     """Write ``movements`` and the balances they lead to, and close reservations: one statement, in an open transaction.
 
     Variants without a stock row are left out. Hand the changes to :func:`show_changes`, last before the commit.
@@ -132,7 +143,7 @@ def move_stock(
         "close_as": close_as,
     }
     try:
-        return [Change(*row) for row in fetch(MOVE, parameters)]
+        return [Moved(*row) for row in fetch(MOVE, parameters)]
     except IntegrityError as error:
         if "stock_reserved" not in str(error):
             raise
@@ -144,10 +155,19 @@ def show_changes(work: UnitOfWork, *, changes: Sequence[Change], now: datetime) 
     crossed = {change.product_id for change in changes if change.sold_out or change.is_back}
     refresh_products(crossed)
     if back := [change.variant_id for change in changes if change.is_back]:
-        _tell_who_waits(work, back, now=now)
+        tell_who_waits(work, variants=back, now=now)
 
 
-def _tell_who_waits(work: UnitOfWork, variants: Sequence[UUID], *, now: datetime) -> None:
+def publish_adjustments(work: UnitOfWork, *, moves: Sequence[Moved]) -> None:
+    """Publish what was moved by hand; an order's moves are its own to tell."""
+    for move in moves:
+        if move.moved:
+            event = StockAdjusted(variant_id=move.variant_id, change=move.moved, on_hand=move.on_hand)
+            work.publish(event, subject=move.variant_id, version=move.version)
+
+
+def tell_who_waits(work: UnitOfWork, *, variants: Sequence[UUID], now: datetime) -> None:
+    """Publish who waits for variants that have free pieces, and note that they were told."""
     waiting: dict[UUID, list[UUID]] = {}
     for variant_id, customer_id in fetch(TAKE_ALERTS, {"variants": sorted(variants), "now": now}):
         waiting.setdefault(variant_id, []).append(customer_id)

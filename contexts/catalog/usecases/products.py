@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,13 @@ from django.utils.text import slugify
 
 from contexts.catalog.domain.attributes import Definition, check_attributes
 from contexts.catalog.domain.options import Option, check_choice, check_options
+from contexts.catalog.events import ProductChanged
 from contexts.catalog.models import (
     AttributeDefinition,
     Media,
     Product,
     ProductOption,
+    ProductStatus,
     Stock,
     Variant,
 )
@@ -25,7 +27,7 @@ from contexts.catalog.usecases.constraints import explained
 from contexts.catalog.usecases.read_model import refresh_products
 from ecommerce.errors import DomainError, Kind, NotFound
 from ecommerce.money import Money
-from ecommerce.unit_of_work import unit_of_work
+from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
 PLAIN_FIELDS = ("slug", "name", "description", "brand", "seo_title", "seo_description")
 
@@ -34,7 +36,7 @@ class ProductNotFound(NotFound):
     code = "product_not_found"
 
 
-class ProductChanged(DomainError):
+class ProductOutdated(DomainError):
     """Somebody changed the product meanwhile; ``version`` is the present one."""
 
     code = "precondition_failed"
@@ -88,7 +90,7 @@ def create_product(*, product: NewProduct, now: datetime) -> Product:
     check_options(product.options)
     for variant in product.variants:
         check_choice(variant.options, product.options)
-    with explained(), unit_of_work("catalog"):
+    with explained(), unit_of_work("catalog") as work:
         hold_category(product.category_id)
         check_attributes(product.attributes, definitions())
         row = Product(
@@ -104,6 +106,7 @@ def create_product(*, product: NewProduct, now: datetime) -> Product:
         _replace_options(row, product.options)
         _replace_media(row, product.media)
         _add_variants(row, product.variants, now=now)
+        announce(work, products=[row])
         refresh_products([row.id])
         return row
 
@@ -114,9 +117,9 @@ def change_product(*, product_id: UUID, version: int, changes: Mapping[str, Any]
     ``changes`` may hold the fields of :class:`NewProduct` except variants. ``version`` is the one the caller has seen.
 
     Raises:
-        ProductNotFound, ProductChanged, CategoryNotFound, InvalidAttributes, InvalidOptions, SlugTaken
+        ProductNotFound, ProductOutdated, CategoryNotFound, InvalidAttributes, InvalidOptions, SlugTaken
     """
-    with explained(), unit_of_work("catalog"):
+    with explained(), unit_of_work("catalog") as work:
         if "category_id" in changes:
             hold_category(changes["category_id"])
         product = locked_product(product_id, version=version)
@@ -128,13 +131,14 @@ def change_product(*, product_id: UUID, version: int, changes: Mapping[str, Any]
             check_variants(product)
         if "media" in changes:
             _replace_media(product, changes["media"])
+        announce(work, products=[product])
         refresh_products([product.id])
         return product
 
 
 def remove_products(*, ids: Sequence[UUID], now: datetime) -> int:
     """Delete products softly, with their variants; return how many were there. Stock and history stay."""
-    with unit_of_work("catalog"):
+    with unit_of_work("catalog") as work:
         products = list(
             Product.objects.select_for_update(no_key=True).filter(id__in=ids, deleted_at__isnull=True).order_by("id")
         )
@@ -144,13 +148,14 @@ def remove_products(*, ids: Sequence[UUID], now: datetime) -> int:
             product.touch()
         Product.objects.bulk_update(products, ["deleted_at", "version"])
         Variant.objects.filter(product__in=found, deleted_at__isnull=True).update(deleted_at=now)
+        announce(work, products=products)
         refresh_products(found)
     return len(found)
 
 
 def put_on_sale(*, ids: Sequence[UUID], on_sale: bool) -> int:
     """Show products in the shop or hide them; return how many were there."""
-    with unit_of_work("catalog"):
+    with unit_of_work("catalog") as work:
         products = list(
             Product.objects.select_for_update(no_key=True).filter(id__in=ids, deleted_at__isnull=True).order_by("id")
         )
@@ -161,14 +166,34 @@ def put_on_sale(*, ids: Sequence[UUID], on_sale: bool) -> int:
                 product.withdraw()
             product.touch()
         Product.objects.bulk_update(products, ["status", "version"])
+        announce(work, products=products)
         refresh_products([product.id for product in products])
     return len(products)
 
 
-def lock_products(ids: Sequence[UUID]) -> list[Product]:
-    """Lock the products that are not removed, in the order of their ids, and return them."""
-    rows = Product.objects.select_for_update(no_key=True)
-    return list(rows.filter(id__in=ids, deleted_at__isnull=True).order_by("id"))
+def show_product(*, product_id: UUID) -> None:
+    """Show a product as it is, after a change that bypassed the application. Idempotent."""
+    with unit_of_work("catalog"):
+        refresh_products([product_id])
+
+
+def announce(work: UnitOfWork, *, products: Iterable[Product]) -> None:
+    """Publish products that are new or have a new version; call it once per action."""
+    for product in products:
+        event = ProductChanged(
+            product_id=product.id,
+            product_name=product.name,
+            product_slug=product.slug,
+            category_id=product.category_id,
+            on_sale=product.status == ProductStatus.ACTIVE and not product.is_removed,
+            removed=product.is_removed,
+        )
+        work.publish(event, subject=product.id, version=product.version)
+
+
+def locked_version(product_id: UUID) -> int:
+    """Lock a product, removed or not, and return its version."""
+    return Product.objects.select_for_update(no_key=True).values_list("version", flat=True).get(id=product_id)
 
 
 def check_variants(product: Product) -> None:
@@ -188,14 +213,14 @@ def locked_product(product_id: UUID, *, version: int | None = None) -> Product:
 
     Raises:
         ProductNotFound
-        ProductChanged: it is not at ``version``, when given.
+        ProductOutdated: it is not at ``version``, when given.
     """
     rows = Product.objects.select_for_update(no_key=True)
     product = rows.filter(id=product_id, deleted_at__isnull=True).first()
     if product is None:
         raise ProductNotFound("O produto não existe.")
     if version not in (None, product.version):
-        raise ProductChanged("O produto mudou desde a versão informada.", version=product.version)
+        raise ProductOutdated("O produto mudou desde a versão informada.", version=product.version)
     return product
 
 

@@ -9,12 +9,24 @@ from uuid import UUID
 
 from contexts.catalog.models import MovementKind
 from contexts.catalog.queries.sql import fetch
-from contexts.catalog.usecases.ledger import Change, Movement, move_stock, show_changes
+from contexts.catalog.usecases.ledger import (
+    Change,
+    Movement,
+    move_stock,
+    publish_adjustments,
+    show_changes,
+    tell_who_waits,
+)
+from contexts.catalog.usecases.read_model import refresh_products
 from ecommerce.errors import NotFound
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
 BY_SKU = "SELECT sku, id FROM variants WHERE sku = ANY(%s) AND deleted_at IS NULL"
 KNOWN = "SELECT variant_id FROM stock WHERE variant_id = ANY(%s)"
+FREE = """
+    SELECT v.product_id, s.on_hand - s.reserved FROM stock s JOIN variants v ON v.id = s.variant_id
+    WHERE s.variant_id = %s
+"""
 
 STAFF_KINDS = (MovementKind.RECEIVE, MovementKind.RETURN, MovementKind.ADJUST)
 
@@ -35,7 +47,9 @@ class StockEntry:
     sku: str = ""
 
 
-def record_stock(*, entries: Sequence[StockEntry], reason: str, actor_id: UUID | None, now: datetime) -> list[Change]:
+def record_stock(
+    *, entries: Sequence[StockEntry], reason: str, actor_id: UUID | None, now: datetime
+) -> Sequence[Change]:
     """Write ``entries`` (at most 1,000) to the ledger, all or none, and return the free pieces before and after.
 
     Raises:
@@ -48,7 +62,7 @@ def record_stock(*, entries: Sequence[StockEntry], reason: str, actor_id: UUID |
 
 def record_stock_in(
     work: UnitOfWork, *, entries: Sequence[StockEntry], reason: str, actor_id: UUID | None, now: datetime
-) -> list[Change]:
+) -> Sequence[Change]:
     """Do what :func:`record_stock` does in a unit of work that is open already."""
     by_sku = dict(fetch(BY_SKU, [[entry.sku for entry in entries if entry.sku]]))
     named = [(entry, entry.variant_id or by_sku.get(entry.sku)) for entry in entries]
@@ -61,5 +75,18 @@ def record_stock_in(
         if variant_id
     ]
     changes = move_stock(movements, now=now, reason=reason, actor_id=actor_id)
+    publish_adjustments(work, moves=changes)
     show_changes(work, changes=changes, now=now)
     return changes
+
+
+def show_stock(*, variant_id: UUID, now: datetime) -> None:
+    """Show what is free of a variant, and tell who waits if anything is, after a change that bypassed the application.
+
+    Idempotent.
+    """
+    with unit_of_work("catalog") as work:
+        for product_id, free in fetch(FREE, [variant_id]):
+            refresh_products([product_id])
+            if free > 0:
+                tell_who_waits(work, variants=[variant_id], now=now)

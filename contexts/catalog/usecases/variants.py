@@ -13,9 +13,9 @@ from contexts.catalog.domain.options import check_choice
 from contexts.catalog.models import Product, ProductStatus, Stock, Variant
 from contexts.catalog.usecases.constraints import explained
 from contexts.catalog.usecases.prices import VariantNotFound
-from contexts.catalog.usecases.products import NewVariant, locked_product, new_variant, options_of
+from contexts.catalog.usecases.products import NewVariant, announce, locked_product, new_variant, options_of
 from contexts.catalog.usecases.read_model import refresh_products
-from ecommerce.unit_of_work import unit_of_work
+from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
 PLAIN_FIELDS = ("sku", "weight_grams", "length_mm", "width_mm", "height_mm", "barcode", "active", "position")
 
@@ -26,14 +26,14 @@ def add_variant(*, product_id: UUID, variant: NewVariant, now: datetime) -> Vari
     Raises:
         ProductNotFound, InvalidOptions, SkuTaken, OptionsTaken
     """
-    with explained(), unit_of_work("catalog"):
+    with explained(), unit_of_work("catalog") as work:
         product = locked_product(product_id)
         check_choice(variant.options, options_of(product))
         last = Variant.objects.filter(product=product).aggregate(last=Max("position"))["last"]
         row = new_variant(product, variant=variant, position=0 if last is None else last + 1, now=now)
         row.save(force_insert=True)
         Stock.objects.create(variant=row)
-        _show(product)
+        _show(work, product)
         return row
 
 
@@ -43,7 +43,7 @@ def change_variant(*, variant_id: UUID, changes: Mapping[str, Any]) -> Variant:
     Raises:
         VariantNotFound, InvalidOptions, SkuTaken, OptionsTaken
     """
-    with explained(), unit_of_work("catalog"):
+    with explained(), unit_of_work("catalog") as work:
         product, variant = _locked_variant(variant_id)
         for name in PLAIN_FIELDS:
             if name in changes:
@@ -56,7 +56,7 @@ def change_variant(*, variant_id: UUID, changes: Mapping[str, Any]) -> Variant:
             variant.compare_at_price = price.amount if price else None
         variant.version += 1
         variant.save()
-        _show(product)
+        _show(work, product)
         return variant
 
 
@@ -66,12 +66,12 @@ def remove_variant(*, variant_id: UUID, now: datetime) -> None:
     Raises:
         VariantNotFound
     """
-    with unit_of_work("catalog"):
+    with unit_of_work("catalog") as work:
         product, variant = _locked_variant(variant_id)
         variant.remove(now=now)
         variant.version += 1
         variant.save(update_fields=["deleted_at", "version"])
-        _show(product)
+        _show(work, product)
 
 
 def _locked_variant(variant_id: UUID) -> tuple[Product, Variant]:
@@ -89,8 +89,9 @@ def _locked_variant(variant_id: UUID) -> tuple[Product, Variant]:
     return product, variant
 
 
-def _show(product: Product) -> None:
+def _show(work: UnitOfWork, product: Product) -> None:
     product.touch()
     product.save(update_fields=["version"])
+    announce(work, products=[product])
     if product.status == ProductStatus.ACTIVE:
         refresh_products([product.id])

@@ -73,7 +73,8 @@ def on_sale(*, stock: int = 10, price: str = "10.00", **product: Any) -> Variant
 def variant_of(product: Product, *, stock: int = 10, price: str = "10.00", **fields: Any) -> Variant:
     """Add a variant with stock to a product and show it."""
     variant = VariantFactory.create(product=product, price=Decimal(price), **fields)
-    Stock.objects.create(variant=variant, on_hand=stock)
+    Stock.objects.create(variant=variant)
+    Stock.objects.filter(pk=variant.pk).update(on_hand=stock, version=2)
     show(product)
     return variant
 

@@ -30,7 +30,9 @@ from contexts.catalog.models import (
 from contexts.catalog.usecases.reservations import reserve_stock
 from contexts.identity.models import User
 from ecommerce.ids import new_id
+from ecommerce.outbox.models import OutboxEvent
 from ecommerce.testing import published
+from ecommerce.unit_of_work import unit_of_work
 from tests.contexts.catalog.factories import NOON, CategoryFactory, ProductFactory, ReviewFactory, on_sale, variant_of
 
 pytestmark = pytest.mark.django_db(databases=["catalog", "identity"])
@@ -115,6 +117,14 @@ def variant_row(variant, **changes):
     }  # fmt: skip
 
 
+def told_of_products(product):
+    """Return version and origin of what was published of a product, by now and at the commit."""
+    with connections["catalog"].cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    rows = OutboxEvent.objects.using("catalog").filter(aggregate_type="product", aggregate_id=str(product.pk))
+    return list(rows.order_by("aggregate_version").values_list("aggregate_version", "origin"))
+
+
 def test_a_price_typed_into_the_page_is_remembered_published_and_shown(office):
     variant = on_sale(price="10.00")
     Variant.objects.update(options={})
@@ -125,7 +135,23 @@ def test_a_price_typed_into_the_page_is_remembered_published_and_shown(office):
     assert [event.new_price.amount for event in published("catalog", VariantPriceChanged)] == [Decimal("12.50")]
     row = ProductCatalog.objects.get()
     assert (row.brand, row.price_min) == ("Ipê", Decimal("12.50"))
-    assert Product.objects.get().version == 2
+    assert told_of_products(variant.product) == [(1, "trigger"), (2, "app")]
+
+
+def test_a_new_product_is_published_from_its_page(office):
+    data = product_form(ProductFactory.build(category=CategoryFactory.create()), [])
+    response = office.post(page(Product, "add"), data)
+    assert response.status_code == 302, response.context["errors"]
+    assert told_of_products(Product.objects.get()) == [(1, "app")]
+
+
+def test_a_product_that_changed_since_its_page_was_read_gets_the_version_after_that(rf):
+    seen = ProductFactory.create()
+    Product.objects.update(version=5)
+    request = rf.post("/")
+    with unit_of_work("catalog") as request.unit_of_work:
+        site.get_model_admin(Product).save_model(request, seen, form=None, change=True)
+    assert told_of_products(seen)[-1] == (Product.objects.get().version, "app") == (6, "app")
 
 
 def test_a_variant_added_on_the_page_has_an_empty_stock(office):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from contextlib import suppress
-from typing import Any
 
 import pytest
 from django.db import connections
@@ -12,26 +11,15 @@ from django.db import connections
 from contexts.catalog.events import VariantPriceChanged
 from contexts.catalog.models import PriceChange, ProductCatalog, Variant
 from contexts.catalog.usecases.prices import change_price
-from ecommerce.db.bootstrap import connect_administrator
 from ecommerce.ids import new_id
 from ecommerce.messaging.envelope import Envelope
 from ecommerce.outbox.append import partition_of
-from ecommerce.outbox.models import OutboxEvent
 from ecommerce.testing import drain, published
 from ecommerce.unit_of_work import unit_of_work
 from tests.contexts.catalog.factories import NOON, brl, on_sale
+from tests.contexts.catalog.psql import outbox, run, run_as_administrator, told
 
 pytestmark = pytest.mark.django_db(databases=["catalog", "cart"], transaction=True)
-
-
-def run(statement: str, *parameters: Any) -> None:
-    """Run a statement as somebody with psql would."""
-    with connections["catalog"].cursor() as cursor:
-        cursor.execute(statement, parameters)
-
-
-def outbox() -> list[OutboxEvent]:
-    return list(OutboxEvent.objects.using("catalog").order_by("id"))
 
 
 def test_a_bulk_update_is_one_event_for_each_row_that_changed() -> None:
@@ -40,7 +28,7 @@ def test_a_bulk_update_is_one_event_for_each_row_that_changed() -> None:
     events = {event.variant_id: event for event in published("catalog", VariantPriceChanged)}
     assert events.keys() == {variant.pk for variant in variants[:3]}
     assert {(event.old_price, event.new_price) for event in events.values()} == {(brl("10.00"), brl("30.00"))}
-    assert {row.origin for row in outbox()} == {"trigger"}
+    assert {row.origin for row in outbox("variant")} == {"trigger"}
     assert PriceChange.objects.count() == 3
     assert sorted(Variant.objects.values_list("version", flat=True)) == [1, 2, 2, 2]
 
@@ -48,7 +36,7 @@ def test_a_bulk_update_is_one_event_for_each_row_that_changed() -> None:
 def test_the_same_change_through_a_use_case_is_one_event_not_two() -> None:
     variant = on_sale(price="10.00")
     change_price(variant_id=variant.pk, price=brl("12.00"), actor_id=None, now=NOON)
-    (row,) = outbox()
+    (row,) = outbox("variant")
     assert (row.origin, row.aggregate_version) == ("app", 2)
     assert PriceChange.objects.count() == 1
 
@@ -57,7 +45,7 @@ def test_a_bypass_within_a_unit_of_work_is_published_as_well() -> None:
     variant = on_sale(price="10.00")
     with unit_of_work("catalog"):
         run("UPDATE variants SET price = 11.00 WHERE id = %s", variant.pk)
-    assert [row.origin for row in outbox()] == ["trigger"]
+    assert [row.origin for row in outbox("variant")] == ["trigger"]
 
 
 def test_what_is_rolled_back_is_not_published() -> None:
@@ -65,7 +53,7 @@ def test_what_is_rolled_back_is_not_published() -> None:
     with suppress(RuntimeError), unit_of_work("catalog"):
         run("UPDATE variants SET price = 11.00 WHERE id = %s", variant.pk)
         raise RuntimeError
-    assert outbox() == []
+    assert outbox("variant") == []
     assert Variant.objects.get().money == brl("10.00")
 
 
@@ -74,20 +62,19 @@ def test_versions_of_both_ways_follow_one_another() -> None:
     run("UPDATE variants SET price = 11.00 WHERE id = %s", variant.pk)
     change_price(variant_id=variant.pk, price=brl("12.00"), actor_id=None, now=NOON)
     run("UPDATE variants SET price = 13.00 WHERE id = %s", variant.pk)
-    rows = [(row.aggregate_version, row.origin) for row in outbox()]
-    assert rows == [(2, "trigger"), (3, "app"), (4, "trigger")]
+    assert told("variant") == [(2, "trigger"), (3, "app"), (4, "trigger")]
 
 
 def test_other_columns_publish_nothing() -> None:
     on_sale(price="10.00")
     run("UPDATE variants SET price = price, weight_grams = 5")
-    assert outbox() == []
+    assert outbox("variant") == []
 
 
 def test_the_envelope_is_one_that_subscribers_read() -> None:
     variant = on_sale(price="10.00")
     run("UPDATE variants SET price = 11.00")
-    (row,) = outbox()
+    (row,) = outbox("variant")
     envelope = Envelope.from_headers(row.headers)
     assert (envelope.id, envelope.type, envelope.sequence) == (row.event_id, VariantPriceChanged.type, 2)
     assert (envelope.subject, envelope.partitionkey) == (str(variant.pk), str(variant.pk))
@@ -111,12 +98,9 @@ def test_the_database_spreads_aggregates_as_the_application_does() -> None:
 
 
 def test_it_does_not_matter_who_makes_the_change() -> None:
-    """An administrator has another search path, and none of our names on it."""
     variant = on_sale(price="10.00")
-    settings = connections["catalog"].settings_dict
-    with connect_administrator(settings, settings["NAME"]) as administrator:
-        administrator.execute("UPDATE catalog_service.variants SET price = 12.00")
-    (row,) = outbox()
+    run_as_administrator("UPDATE catalog_service.variants SET price = 12.00")
+    (row,) = outbox("variant")
     assert (row.origin, row.aggregate_id, row.headers["cloudEvents_actor"]) == (
         "trigger", str(variant.pk), "database:postgres",
     )  # fmt: skip

@@ -13,13 +13,13 @@ import orjson
 
 from contexts.catalog.domain.attributes import Definition, attribute_faults
 from contexts.catalog.domain.imports import DraftProduct, DraftVariant, Rejected
-from contexts.catalog.models import MovementKind, ProductStatus
+from contexts.catalog.models import MovementKind, Product, ProductStatus
 from contexts.catalog.queries.sql import execute, fetch
 from contexts.catalog.usecases.imports import sql
 from contexts.catalog.usecases.imports.categories import ensure_categories
-from contexts.catalog.usecases.ledger import Movement, move_stock
+from contexts.catalog.usecases.ledger import Movement, move_stock, publish_adjustments
 from contexts.catalog.usecases.prices import apply_prices
-from contexts.catalog.usecases.products import definitions
+from contexts.catalog.usecases.products import announce, definitions
 from contexts.catalog.usecases.read_model import refresh_products
 from ecommerce.ids import new_id
 from ecommerce.money import Money
@@ -111,8 +111,9 @@ def _write(work: UnitOfWork, drafts: list[DraftProduct], report: ImportReport, *
     categories = ensure_categories({draft.category for draft in drafts if draft.name})
     plan = _plan(drafts, report)
     named = [_product_row(draft, plan, categories) for draft in plan.drafts if draft.name]
+    if named:
+        announce(work, products=Product.objects.raw(sql.UPSERT_PRODUCTS, _parameters(named, now)))
     rows = {
-        sql.UPSERT_PRODUCTS: named,
         sql.UPSERT_OPTIONS: [row for draft in plan.drafts for row in _option_rows(draft, plan)],
         sql.UPDATE_VARIANTS: plan.changed,
         sql.INSERT_VARIANTS: plan.new,
@@ -120,14 +121,19 @@ def _write(work: UnitOfWork, drafts: list[DraftProduct], report: ImportReport, *
     }
     for statement, values in rows.items():
         if values:
-            execute(statement, {"rows": orjson.dumps(values, default=str).decode(), "now": now})
+            execute(statement, _parameters(values, now))
     if plan.stock:
-        move_stock(plan.stock, reason="importação", actor_id=actor_id, now=now)
+        moves = move_stock(plan.stock, reason="importação", actor_id=actor_id, now=now)
+        publish_adjustments(work, moves=moves)
     apply_prices(work, prices=plan.prices, actor_id=actor_id, now=now)
     refresh_products([plan.products[draft.handle] for draft in plan.drafts])
     report.products += len(plan.drafts)
     report.variants += len(plan.new) + len(plan.changed)
     report.accepted += sum(len(draft.lines) for draft in plan.drafts)
+
+
+def _parameters(rows: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    return {"rows": orjson.dumps(rows, default=str).decode(), "now": now}
 
 
 def _plan(drafts: list[DraftProduct], report: ImportReport) -> Plan:

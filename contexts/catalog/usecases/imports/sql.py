@@ -29,7 +29,10 @@ UPSERT_PRODUCTS = """
         IS DISTINCT FROM
           (excluded.name, excluded.description, excluded.brand, excluded.category_id,
            old.attributes || excluded.attributes, excluded.seo_title, excluded.seo_description, excluded.status)
+    RETURNING id, slug, name, category_id, status, deleted_at, version
 """
+"""Returns what is new or changed."""
+
 UPSERT_OPTIONS = """
     INSERT INTO product_options AS old (id, product_id, name, values, position)
     SELECT id, product_id, name, values, position FROM jsonb_to_recordset(%(rows)s::jsonb)

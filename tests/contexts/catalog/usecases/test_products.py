@@ -17,8 +17,8 @@ from contexts.catalog.usecases.products import (
     NewProduct,
     NewVariant,
     Picture,
-    ProductChanged,
     ProductNotFound,
+    ProductOutdated,
     change_product,
     create_product,
     put_on_sale,
@@ -106,7 +106,7 @@ def test_removing_keeps_the_rows_and_happens_once():
 def test_a_change_needs_the_version_that_the_product_has():
     product = new_product()
     change_product(product_id=product.pk, version=1, changes={"brand": "Ipê"}, now=NOON)
-    with pytest.raises(ProductChanged) as refusal:
+    with pytest.raises(ProductOutdated) as refusal:
         change_product(product_id=product.pk, version=1, changes={"brand": "Outra"}, now=NOON)
     assert refusal.value.params["version"] == 2
     assert Product.objects.get().brand == "Ipê"

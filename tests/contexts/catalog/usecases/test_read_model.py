@@ -255,6 +255,6 @@ def with_version(product_id, changes):
         version = Product.objects.get(pk=product_id).version
         try:
             change_product(product_id=product_id, version=version, changes=changes, now=NOON)
-        except products.ProductChanged:
+        except products.ProductOutdated:
             continue
         return

@@ -25,6 +25,7 @@ from contexts.catalog.usecases.reservations import (
     release_expired_reservations,
     release_stock,
 )
+from contexts.catalog.usecases.stock import StockEntry, record_stock
 from ecommerce.errors import DomainError
 from ecommerce.ids import new_id
 from ecommerce.testing import published
@@ -223,8 +224,8 @@ def test_expired_reservations_are_released_in_batches_and_others_stay():
 @here
 def test_the_ledger_adds_up_to_the_balance():
     shirt = on_sale(stock=0)
-    StockMovement.objects.create(variant=shirt, kind=MovementKind.RECEIVE, quantity=10, at=NOON)
-    Stock.objects.filter(pk=shirt.pk).update(on_hand=10)
+    entry = StockEntry(kind=MovementKind.RECEIVE, quantity=10, variant_id=shirt.pk)
+    record_stock(entries=[entry], reason="", actor_id=None, now=NOON)
     first, second, third = reserve((shirt, 1)), reserve((shirt, 2)), reserve((shirt, 3))
     commit_stock(reservation_id=first, lines=[], now=NOON)
     commit_stock(reservation_id=second, lines=[], now=NOON)
