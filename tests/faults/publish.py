@@ -46,9 +46,10 @@ def publish(events: list[dict[str, Any]]) -> dict[str, Any]:
 def load(
     *, seed: int, events: int, subjects: int, rollback: float = 0.1, rate: float = 0, most: int = 20, mode: str = ""
 ) -> dict[str, Any]:
-    """Publish ``events`` in small units of work, some of them given up, at ``rate`` a second or as fast as it goes.
+    """Publish ``events`` in small units of work, at ``rate`` a second or as fast as it goes.
 
-    A database that does not answer is asked again.
+    The first and some of the others are given up before they are committed. A database that does not answer is asked
+    again.
     """
     random, undone, errors, slowest, started = Random(seed), 0, 0, 0.0, time.monotonic()
     names = [str(UUID(int=random.getrandbits(128), version=4)) for _ in range(subjects)]
@@ -58,7 +59,7 @@ def load(
         batch = [{"subject": random.choice(names), "mode": mode} for _ in range(size)]
         begun = time.monotonic()
         try:
-            if random.random() < rollback:
+            if rollback and (not undone or random.random() < rollback):
                 _undo(batch, versions)
                 undone += size
             else:
