@@ -75,7 +75,7 @@ def load(
 
 def late(**event: Any) -> dict[str, Any]:
     """Write an event into the outbox and keep the transaction open until another line arrives, then commit."""
-    from django.db import transaction
+    from django.db import connections, transaction
 
     from ecommerce import clock
     from ecommerce.outbox.append import append
@@ -83,6 +83,8 @@ def late(**event: Any) -> dict[str, Any]:
     from ecommerce.unit_of_work import UnitOfWork
 
     with transaction.atomic(using="order"):
+        with connections["order"].cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         work = UnitOfWork(current()["order"])
         ids = _publish(work, [event], _versions())
         append("order", work.events, now=clock.now())
