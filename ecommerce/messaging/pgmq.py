@@ -2,8 +2,8 @@
 
 Order: a queue has one reader at a time, who holds a session advisory lock. It reads without a visibility time-out, so
 that a reader that dies leaves nothing invisible behind, and its successor starts with the oldest message again. A reader
-whose process was stopped says nothing, loses its session and with it the queue. Reading and deleting go straight to the
-queue's table: PGMQ's functions compose, and so plan, a statement anew each time.
+whose process was stopped says nothing, loses its session and with it the queue. Reading and deleting go straight to
+the queue's table: PGMQ's functions compose, and so plan, a statement anew each time.
 """
 
 from __future__ import annotations
