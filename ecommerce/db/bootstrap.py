@@ -26,6 +26,8 @@ Database = Mapping[str, Any]
 LOCK = 0x65636F6D6D657263
 """Advisory lock in the maintenance database. Roles belong to the whole server: one bootstrap at a time."""
 MINIMUM_VERSION = 15
+IDLE = sql.Literal("30s")
+"""How long a session may do nothing within a transaction: then its process was stopped, and it holds rows of others."""
 EXTENSIONS = ("unaccent", "pg_trgm", "btree_gin")
 
 
@@ -104,7 +106,7 @@ def _require_version(server: Connection) -> None:
 
 
 def _ensure_role(server: Connection, database: Database) -> None:
-    """Create the role, set its password when the configuration has one, and point ``search_path`` at its schema."""
+    """Create the role, set its password when the configuration has one, and what holds for all of its sessions."""
     name, role = database["USER"], sql.Identifier(database["USER"])
     existing = server.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [name]).fetchone()
     if existing and existing[0]:
@@ -118,6 +120,7 @@ def _ensure_role(server: Connection, database: Database) -> None:
         server.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(hashed.decode())))
     path = sql.SQL("ALTER ROLE {} SET search_path = {}, ext")
     server.execute(path.format(role, sql.Identifier(database["SCHEMA"])))
+    server.execute(sql.SQL("ALTER ROLE {} SET idle_in_transaction_session_timeout = {}").format(role, IDLE))
     if not _is_superuser(server):
         server.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
 

@@ -1,8 +1,9 @@
 """PGMQ as the broker: queues are tables in PostgreSQL, reached by plain SQL.
 
 Order: a queue has one reader at a time, who holds a session advisory lock. It reads without a visibility time-out, so
-that a reader that dies leaves nothing invisible behind, and its successor starts with the oldest message again. Reading
-and deleting go straight to the queue's table: PGMQ's functions compose, and so plan, a statement anew each time.
+that a reader that dies leaves nothing invisible behind, and its successor starts with the oldest message again. One
+whose process was stopped says nothing, loses its session and with it the queue. Reading and deleting go straight to
+the queue's table: PGMQ's functions compose, and so plan, a statement anew each time.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ DELETE = "DELETE FROM {queue} WHERE msg_id = ANY(%s)"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 UNASKED_SECONDS = 5.0
 """How often a reader looks into a queue from which it has heard nothing."""
+SILENCE = "30s"
+"""After which a reader has lost its queue: it asks more often, but for the time that a batch takes."""
 BINDINGS = "SELECT pattern FROM pgmq.topic_bindings WHERE queue_name = %s"
 
 
@@ -164,6 +167,7 @@ class PgmqSubscription(Subscription):
             self._connection.prepare_threshold = None  # a queue is empty now and full a moment later: plan for what is
             # Should a power failure undo an acknowledgement, the message comes again, and the inbox knows it.
             self._connection.execute("SET synchronous_commit = off")
+            self._connection.execute("SELECT set_config('idle_session_timeout', %s, false)", [SILENCE])
             self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._queue)))
         return self._connection
 

@@ -34,7 +34,7 @@ FAULTS = (
     Fault("1", "relay killed before it publishes", relay.killed_before_publishing),
     Fault("2", "relay killed after the confirms, before the move", relay.killed_before_the_move),
     Fault("3", "workers killed at random moments, 16 times in 4,000 events", relay.killed_at_random),
-    Fault("4", "worker stopped past its leases, then let go on", relay.stopped_past_the_lease),
+    Fault("4", "worker stopped past its leases, then let go on", relay.stopped_past_the_lease, seeds=(1, 2)),
     Fault("5", "broker restarted, then killed", broker.restarted, OF_THE_DATABASE),
     Fault("5a", "all connections to the broker broken, four times", broker.cut_off),
     Fault("6", "connections to the broker go silent", relay.cut_off_in_silence, NO_NETWORK, seeds=(1,)),

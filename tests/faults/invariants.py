@@ -71,7 +71,10 @@ def settled(rig: Rig, expected: Expected = NOTHING, *, within: float = 90, archi
     Raises:
         FaultFailed
     """
-    until(lambda: arrived(rig, expected), "all events have their effect", within=within, state=lambda: state(rig))
+    until(
+        lambda: arrived(rig, expected), "all events have their effect", within=within,
+        state=lambda: "; ".join([state(rig), *breaches(rig, expected, archive=archive)]),
+    )  # fmt: skip
     until(lambda: rig.broker.waiting() == 0, "the queue is empty", within=30)
     hold(rig, expected, archive=archive)
 
@@ -105,7 +108,13 @@ def hold(rig: Rig, expected: Expected = NOTHING, *, archive: bool = True) -> Non
     Raises:
         FaultFailed: with the first few of each kind of breach.
     """
-    breaches = {
+    if found := breaches(rig, expected, archive=archive):
+        raise FaultFailed("; ".join(found))
+
+
+def breaches(rig: Rig, expected: Expected, *, archive: bool) -> list[str]:
+    """Return what does not hold, each with the first few cases."""
+    checks = {
         "I1, exactly one effect": rig.query(WRONG_COUNT, [expected.without_effect]),
         "I2, nothing from nowhere": rig.query(FROM_NOTHING),
         "I3, in version order": rig.query(OUT_OF_ORDER),
@@ -115,9 +124,7 @@ def hold(rig: Rig, expected: Expected = NOTHING, *, archive: bool = True) -> Non
         "outbox as expected": sorted(outbox(rig) ^ set(expected.in_outbox)),
         "laid aside by the broker": [("messages", lost)] if (lost := rig.broker.lost()) else [],
     }
-    found = [f"{name}: {len(rows)}, such as {rows[:SHOWN]}" for name, rows in breaches.items() if rows]
-    if found:
-        raise FaultFailed("; ".join(found))
+    return [f"{name}: {len(rows)}, such as {rows[:SHOWN]}" for name, rows in checks.items() if rows]
 
 
 def leases_follow(rig: Rig) -> None:

@@ -51,7 +51,7 @@ class Node:
         Raises:
             NodeFailed
         """
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             return
         with (self._folder / "output.log").open("ab") as log:
             self._process = subprocess.Popen(

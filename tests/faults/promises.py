@@ -2,6 +2,8 @@
 
 LEASE_SECONDS = 10
 RENEW_SECONDS = 3
+READER_SECONDS = 30
+"""In which the reader of a queue that says nothing any more has lost it."""
 ATTEMPTS = 10
 """Of an event that the broker refuses, and of a message that its handler refuses."""
 BEGINNINGS = 5

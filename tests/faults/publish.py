@@ -46,9 +46,10 @@ def publish(events: list[dict[str, Any]]) -> dict[str, Any]:
 def load(
     *, seed: int, events: int, subjects: int, rollback: float = 0.1, rate: float = 0, most: int = 20, mode: str = ""
 ) -> dict[str, Any]:
-    """Publish ``events`` in small units of work, some of them given up, at ``rate`` a second or as fast as it goes.
+    """Publish ``events`` in small units of work, at ``rate`` a second or as fast as it goes.
 
-    A database that does not answer is asked again.
+    The first and some of the others are given up before they are committed. A database that does not answer is asked
+    again.
     """
     random, undone, errors, slowest, started = Random(seed), 0, 0, 0.0, time.monotonic()
     names = [str(UUID(int=random.getrandbits(128), version=4)) for _ in range(subjects)]
@@ -58,7 +59,7 @@ def load(
         batch = [{"subject": random.choice(names), "mode": mode} for _ in range(size)]
         begun = time.monotonic()
         try:
-            if random.random() < rollback:
+            if rollback and (not undone or random.random() < rollback):
                 _undo(batch, versions)
                 undone += size
             else:
@@ -74,7 +75,7 @@ def load(
 
 def late(**event: Any) -> dict[str, Any]:
     """Write an event into the outbox and keep the transaction open until another line arrives, then commit."""
-    from django.db import transaction
+    from django.db import connections, transaction
 
     from ecommerce import clock
     from ecommerce.outbox.append import append
@@ -82,6 +83,8 @@ def late(**event: Any) -> dict[str, Any]:
     from ecommerce.unit_of_work import UnitOfWork
 
     with transaction.atomic(using="order"):
+        with connections["order"].cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         work = UnitOfWork(current()["order"])
         ids = _publish(work, [event], _versions())
         append("order", work.events, now=clock.now())

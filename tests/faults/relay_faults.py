@@ -20,7 +20,7 @@ from tests.faults.invariants import (
     state,
 )
 from tests.faults.processes import until
-from tests.faults.promises import ATTEMPTS, LEASE_SECONDS
+from tests.faults.promises import ATTEMPTS, LEASE_SECONDS, READER_SECONDS
 from tests.faults.rig import Rig
 
 EVENTS = 200
@@ -101,13 +101,16 @@ def stopped_past_the_lease(rig: Rig, random: Random) -> str:
     held = "SELECT count(*) FROM order_service.outbox_partition WHERE owner = ANY(%s) AND lease_until > now()"
     until(lambda: rig.number(held, [list(owners)]) == 0, "its leases lapse", within=LEASE_SECONDS + 5)
     until(lambda: rig.number(held, [list(rig.relays() - owners)]) == 64, "another takes them", within=LEASE_SECONDS + 5)
-    at, before = published(rig), effects(rig)
+    at, before, started = published(rig), effects(rig), time.monotonic()
+    until(
+        lambda: effects(rig) > before, "another takes the queue", within=READER_SECONDS + 10, state=lambda: state(rig)
+    )
+    queue = time.monotonic() - started
     time.sleep(random.uniform(0, 3))
-    meanwhile = effects(rig) - before
     first.signal(signal.SIGCONT)
     rig.publisher.answer(within=120)
     settled(rig)
-    return f"{at} published at the takeover; {meanwhile} effects from then until it went on"
+    return f"{at} published when its leases were taken; its queue {queue:.0f} s later"
 
 
 def cut_off_in_silence(rig: Rig, random: Random) -> str:

@@ -19,14 +19,16 @@ INTRODUCTION = """\
 version order; nothing from a rolled-back transaction is ever published; on the wire duplicates are possible at any
 time.*
 
-`make faults` tries to break this promise. It starts a database server of its own and real workers, publishes from one
-context to another at random, kills, stops and cuts off what takes part, and then asks the databases: every committed
-event has exactly one effect (the table of effects has no constraint that would help), nothing that was rolled back has
-any, effects of one subject are in version order, every event is in the archive once, outbox and queue are empty,
-nothing is parked but what must be, and no lease is longer than its bound.
+`make faults` tries to break this promise. It starts a database server, a RabbitMQ node and real workers of its own,
+publishes from one context to another at random, kills, stops and cuts off what takes part, and then asks the databases:
+every committed event has exactly one effect (the table of effects has no constraint that would help), nothing that was
+rolled back has any, effects of one subject are in version order, every event is in the archive once, outbox and queue
+are empty, nothing is parked but what must be, and no lease is longer than its bound.
 
 Choose with `make faults SEED=7 RUNS=3 ONLY="2 13" BROKER=pgmq`. A seed fixes what is random in the test, not the
-timing of the machine.
+timing of the machine. RabbitMQ has to be installed; a server of it that runs is neither needed nor touched. A few
+faults run among all tests, with every change (`tests/faults/test_faults.py`), and so does a proof that the checks see a
+breach.
 
 The table is written by a whole run.
 """

@@ -101,6 +101,11 @@ def test_every_role_works_in_its_own_schema(shop: Shop) -> None:
         shop.run(context, "DROP TABLE mine")
 
 
+def test_a_process_that_was_stopped_does_not_keep_its_transaction(shop: Shop) -> None:
+    for context in shop.contexts:
+        assert shop.run(context, "SHOW idle_in_transaction_session_timeout") == [("30s",)]
+
+
 def test_a_context_cannot_read_anothers_table(shop: Shop) -> None:
     shop.run("catalog", "CREATE TABLE IF NOT EXISTS products (id int)")
 

@@ -9,7 +9,8 @@ import pytest
 
 from ecommerce import clock
 from ecommerce.ids import new_id
-from ecommerce.messaging.broker import MAX_MESSAGE_BYTES, Broker, Delivery, Subscription
+from ecommerce.messaging import pgmq
+from ecommerce.messaging.broker import MAX_MESSAGE_BYTES, Broker, BrokerUnavailable, Delivery, Subscription
 from ecommerce.messaging.envelope import Envelope, Message
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["order"])
@@ -94,6 +95,25 @@ def test_what_was_not_acknowledged_comes_again_to_the_next_reader_in_order(broke
     first.close()
 
     assert [sequence for sequence, _ in take(second, 2)] == [2, 3]
+    publisher.close()
+    second.close()
+
+
+@pytest.mark.parametrize("broker", ["pgmq"], indirect=True)
+def test_a_reader_that_says_nothing_any_more_loses_the_queue(
+    broker: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RabbitMQ does the same after two heartbeats."""
+    monkeypatch.setattr(pgmq, "SILENCE", "1s")
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher, stopped, second = broker.publisher(), broker.subscribe(queue), broker.subscribe(queue)
+    publisher.publish([message(sequence=1)], timeout=5)
+    receive(stopped, 1)
+    assert second.receive(limit=10, timeout=0.1) == []
+
+    assert take(second, 1) == [(1, True)]
+    with pytest.raises(BrokerUnavailable):
+        stopped.receive(limit=10, timeout=0.1)
     publisher.close()
     second.close()
 
