@@ -157,12 +157,10 @@ class StripeGateway(PaymentGateway):
         }
         options = {"idempotency_key": str(refund_id)}
         try:
-            if any(
-                each.metadata.get("refund_id") == str(refund_id)
-                for each in self._refunds({"payment_intent": gateway_id})
-            ):
-                return self.fetch(gateway_id)
-            made = self._act(lambda client: client.v1.refunds.create(body, options), Refund)  # type: ignore[arg-type]
+            earlier = self._refunds({"payment_intent": gateway_id})
+            made = next((each for each in earlier if each.metadata.get("refund_id") == str(refund_id)), None)
+            if made is None:
+                made = self._act(lambda client: client.v1.refunds.create(body, options), Refund)  # type: ignore[arg-type]
         except Refused as refused:
             raise _refusal(refused) from refused
         if made.status in ("failed", "canceled"):

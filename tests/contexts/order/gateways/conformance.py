@@ -303,6 +303,15 @@ class GatewayConformance:
         assert (part.status, part.captured, part.refunded) == ("captured", reais("30.00"), reais("10.00"))
         assert (rest.status, rest.refunded) == ("refunded", reais("30.00"))
 
+    def test_a_capture_may_be_repeated_even_after_a_refund(self, rig: Rig) -> None:
+        held, capture_id = rig.charged(capture=False), new_id()
+        rig.gateway.capture(held, capture_id, reais("30.00"))
+        rig.gateway.refund(held, new_id(), reais("30.00"), "returned")
+
+        for again in (capture_id, new_id()):
+            assert rig.gateway.capture(held, again, reais("30.00")).captured == reais("30.00")
+        assert rig.gateway.fetch(held).refunded == reais("30.00")
+
     def test_more_than_is_held_cannot_be_captured(self, rig: Rig) -> None:
         held = rig.charged(capture=False)
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +18,8 @@ from django.conf import settings as django_settings
 from pytest_django import Settings
 
 from contexts.order import adapters
-from contexts.order.adapters import GatewayUnavailable, OutcomeUnknown, StripeGateway, WebhookMalformed
-from contexts.order.adapters.stripe_objects import Charge, Intent, PaymentError
+from contexts.order.adapters import GatewayRefused, GatewayUnavailable, OutcomeUnknown, StripeGateway, WebhookMalformed
+from contexts.order.adapters.stripe_objects import Charge, Intent, PaymentError, Refund
 from ecommerce import codec
 from ecommerce.ids import new_id
 from tests.contexts.order.gateways.conformance import NOTHING, GatewayConformance, Rig, reais
@@ -107,6 +108,27 @@ def test_a_refund_is_made_once_even_when_the_key_was_forgotten(rig: Rig, control
     control.delete("/_front/keys").raise_for_status()
 
     assert rig.gateway.refund(charged, refund_id, reais("40.00"), "returned").refunded == reais("40.00")
+
+
+def test_a_refund_that_failed_at_the_bank_is_not_taken_for_done(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    charged, refund_id = rig.charged(), new_id()
+    failed = Refund("re_1", "failed", metadata={"refund_id": str(refund_id)}, failure_reason="lost_or_stolen_card")
+    monkeypatch.setattr(StripeGateway, "_refunds", lambda self, chosen: iter([failed]))
+
+    with pytest.raises(GatewayRefused) as refused:
+        rig.gateway.refund(charged, refund_id, reais("40.00"), "returned")
+
+    assert refused.value.params == {"gateway_code": "lost_or_stolen_card"}
+
+
+def test_the_server_leaves_no_file_behind(rig: Rig) -> None:
+    """localstripe by itself would write all it knows to one place, for every server of the machine."""
+    before = time.time()
+
+    rig.charged()
+
+    shared = Path("/tmp/localstripe.pickle")
+    assert not shared.exists() or shared.stat().st_mtime < before
 
 
 def test_a_charge_begun_long_after_its_attempt_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
