@@ -17,7 +17,7 @@ _require("CACHE_URL", "redis://host:port/number; throttles and locks must be sha
 _require("PUBLIC_URL", "https://… where customers reach this installation; links in mails start with it")
 
 from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import TOPOLOGY, env  # noqa: E402
+from config.settings.base import PAYMENT_GATEWAYS, TOPOLOGY, env  # noqa: E402
 
 if not os.environ.get("DATABASE_URL"):
     for _context in TOPOLOGY.local:
@@ -31,9 +31,12 @@ else:
     _require("JWT_PUBLIC_KEYS", "PEM of the public key of the process that signs access tokens")
 if TOPOLOGY["identity"].local or TOPOLOGY["notification"].local:
     _require("EMAIL_URL", "smtp+tls://user:password@host:587, or dummymail:// to send nothing")
-if TOPOLOGY["order"].local and env.str("PAYMENT_GATEWAY", default="sandbox") == "sandbox":
+if TOPOLOGY["order"].local and "sandbox" in PAYMENT_GATEWAYS.values():
     _require("SANDBOX_PSP_API_KEY", "how orders log in to the payment gateway")
     _require("SANDBOX_PSP_WEBHOOK_SECRET", "how the payment gateway signs what it reports")
+if TOPOLOGY["order"].local and "stripe" in PAYMENT_GATEWAYS.values():
+    _require("STRIPE_API_KEY", "the secret key of the Stripe account, sk_… or rk_…")
+    _require("STRIPE_WEBHOOK_SECRET", "how Stripe signs what it reports, whsec_…")
 
 DEBUG = False
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")

@@ -7,10 +7,18 @@ import environ
 
 env = environ.Env()
 
-PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="sandbox")
+PAYMENT_GATEWAYS: dict[str, str] = env.dict(
+    "PAYMENT_GATEWAYS",
+    default=dict.fromkeys(("card", "debit_card", "pix", "boleto", "voucher"), "sandbox"),
+)
+"""Which gateway takes which method: ``card=stripe,pix=sandbox``. A method that is not named is not taken."""
 SANDBOX_PSP_URL = env.str("SANDBOX_PSP_URL", default="http://127.0.0.1:9100")
 SANDBOX_PSP_API_KEY = env.str("SANDBOX_PSP_API_KEY", default="")
 SANDBOX_PSP_WEBHOOK_SECRET = env.str("SANDBOX_PSP_WEBHOOK_SECRET", default="")
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_URL = env.str("STRIPE_API_URL", default="")
+"""Another address than Stripe's own, for tests."""
 
 MAXIMUM_INSTALMENTS = env.int("MAXIMUM_INSTALMENTS", default=24)
 MINIMUM_INSTALMENT = Decimal(env.str("MINIMUM_INSTALMENT", default="1.00"))

@@ -16,9 +16,15 @@ from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from contexts.order.models import (
+    CaseStatus,
     DailySales,
     LedgerEntry,
     Order,
@@ -28,9 +34,11 @@ from contexts.order.models import (
     ShipmentStatus,
     ShippingMethod,
     ShippingRate,
+    StaffCase,
     WebhookEvent,
 )
 from contexts.order.usecases.cancel_order import cancel_order
+from contexts.order.usecases.cases import resolve_case
 from contexts.order.usecases.fulfil import ship_order, track_shipment
 from ecommerce import clock
 from ecommerce.admin import ContextAdmin
@@ -49,6 +57,7 @@ PAYMENT_COLOURS = {
     "created": "info", "unknown": "warning", "pending": "info", "requires_action": "info", "authorized": "primary",
     "declined": "danger", "expired": "danger", "voided": "warning", "captured": "success", "refunded": "warning",
 }  # fmt: skip
+CASE_COLOURS = {"open": "danger", "resolved": "success"}
 PARCEL_COLOURS = {"delivered": "success", "returned": "danger"}
 
 
@@ -81,6 +90,10 @@ class ShipDialog(BaseDialogForm):
 class TrackDialog(BaseDialogForm):
     status = forms.ChoiceField(label="Situação", choices=ShipmentStatus.choices, widget=UnfoldAdminSelectWidget)
     location = forms.CharField(label="Local", max_length=120, required=False, widget=UnfoldAdminTextInputWidget)
+
+
+class ResolveDialog(BaseDialogForm):
+    note = forms.CharField(label="O que foi feito", widget=UnfoldAdminTextareaWidget)
 
 
 class OrderPagesAdmin(ReadOnly, ContextAdmin):
@@ -350,6 +363,72 @@ class WebhookEventAdmin(OrderPagesAdmin):
     @admin.display(description="erro")
     def problem(self, event: WebhookEvent) -> str:
         return event.error[:120]
+
+
+@admin.register(StaffCase)
+class StaffCaseAdmin(OrderPagesAdmin):
+    """The oldest open case first. What is only suspected is not shown: it goes away by itself, or becomes a case."""
+
+    list_display = ("opened_at", "kind", "gateway", "reference", "order", "amount", "situation", "age")
+    list_filter = ("status", "kind", "gateway")
+    list_select_related = ("attempt__order",)
+    ordering = ("status", "opened_at", "id")
+    search_fields = ("reference__exact", "attempt__id__exact", "attempt__order__number__exact")
+    search_help_text = "Número no gateway, id do pagamento ou número do pedido, por inteiro"
+    fieldsets = (
+        (None, {"fields": (("kind", "situation"), ("gateway", "reference"), ("attempt", "order"), "amount")}),
+        ("O que cada um diz", {"fields": ("said",)}),
+        ("Quando", {"fields": (("charged_at", "opened_at"), ("first_seen_at", "seen_at"))}),
+        ("Solução", {"fields": (("resolved_at", "resolved_by"), "note")}),
+    )
+    readonly_fields = ("situation", "order", "said")
+    actions_detail = ("resolve",)
+
+    def has_resolve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("order.change_staffcase")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StaffCase]:
+        cases: QuerySet[StaffCase] = super().get_queryset(request)
+        return cases.exclude(status=CaseStatus.SUSPECTED)
+
+    @display(description="situação", ordering="status", label=CASE_COLOURS)
+    def situation(self, case: StaffCase) -> tuple[str, str]:
+        return case.status, case.get_status_display()
+
+    @admin.display(description="pedido")
+    def order(self, case: StaffCase) -> str:
+        return case.attempt.order.number if case.attempt else "–"
+
+    @admin.display(description="espera há", ordering="opened_at")
+    def age(self, case: StaffCase) -> str:
+        if case.opened_at is None:
+            return "–"
+        waited = (case.resolved_at or clock.now()) - case.opened_at
+        return f"{waited.days} d {waited.seconds // 3600} h"
+
+    @admin.display(description="gateway e loja")
+    @worked_out_once
+    def said(self, case: StaffCase) -> SafeString:
+        sides = {"gateway": "gateway", "shop": "loja"}
+        rows = ((sides.get(side, side), *fact) for side, facts in case.facts.items() for fact in facts.items())
+        return table(rows, head=("quem", "o quê", "valor"))
+
+    @action(
+        description="Resolver",
+        permissions=["resolve"],
+        url_path="resolve",
+        icon="task_alt",
+        dialog={
+            "title": "Resolver o caso",
+            "description": "Diga o que foi feito. Nenhum dinheiro se move por aqui; depois o caso não muda mais.",
+            "form_class": ResolveDialog,
+            "form_submit_text": "Resolver",
+        },
+    )
+    def resolve(self, request: HttpRequest, form: ResolveDialog, object_id: str) -> HttpResponse:
+        note = form.cleaned_data["note"]
+        self.run(request, "Caso", resolve_case, done="resolvido.", case_id=UUID(object_id), note=note)
+        return self.back_to(request, object_id)
 
 
 class RateInline(TabularInline):

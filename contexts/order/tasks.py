@@ -1,14 +1,20 @@
 """Background jobs of orders."""
 
 import time
+from datetime import timedelta
 
 from celery import shared_task
 
+from contexts.order.usecases.cases import open_cases_of_webhooks, show_open_cases
 from contexts.order.usecases.receive_webhook import ask_about_open_payments, process_webhooks
+from contexts.order.usecases.reconcile import gateways_in_use, reconcile
 from ecommerce import clock
 from ecommerce.http import idempotency
 
 LONGEST_SECONDS = 20.0
+LATELY = timedelta(hours=26)
+"""More than a day: every charge is compared many times, so that a difference is seen again."""
+MONTH = timedelta(days=32)
 
 
 @shared_task(name="order.process_webhooks")
@@ -36,3 +42,29 @@ def purge_idempotency_keys() -> int:
     while deleted := idempotency.purge("order"):
         purged += deleted
     return purged
+
+
+@shared_task(name="order.reconcile_payments")
+def reconcile_payments() -> int:
+    """Compare the gateways' books of the last day with ours and open what cases there are; return how many differ.
+
+    Safe to run in parallel.
+    """
+    open_cases_of_webhooks(now=clock.now())
+    return _reconcile(LATELY)
+
+
+@shared_task(name="order.reconcile_month")
+def reconcile_month() -> int:
+    """As ``reconcile_payments``, for what was charged weeks ago."""
+    return _reconcile(MONTH)
+
+
+def _reconcile(back: timedelta) -> int:
+    now = clock.now()
+    reports = [
+        reconcile(gateway=gateway, since=now - back, until=now, now=now)
+        for gateway in gateways_in_use(since=now - back)
+    ]
+    show_open_cases()
+    return sum(len(report.findings) for report in reports)

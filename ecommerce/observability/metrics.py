@@ -53,6 +53,12 @@ INBOX_PARKED = Gauge(
     ["service", "status"],
     multiprocess_mode="mostrecent",
 )
+STAFF_CASES = Gauge(
+    "staff_cases_open",
+    "Cases that wait for a person, by kind, as they were last counted.",
+    ["service", "kind"],
+    multiprocess_mode="mostrecent",
+)
 EVENT_SECONDS = Histogram(
     "event_effect_seconds",
     "Time from the publishing of an event to its effect, by the subscriber.",

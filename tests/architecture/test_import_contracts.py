@@ -20,6 +20,7 @@ PLAIN = "interface.py and events.py are plain Python, whatever they import"
 DOMAIN = "domain code imports no framework, even indirectly"
 BROKER = "Only ecommerce.messaging may import kombu and amqp"
 HTTP = "Only ecommerce.calls and context adapters may import httpx"
+STRIPE = "Only the adapters of order may import stripe"
 TABLES = "Outbox, inbox and saga tables are private to their packages"
 PLATFORM = "Layers inside ecommerce"
 CYCLES = "No cycles between siblings"
@@ -66,6 +67,7 @@ VIOLATIONS: list[tuple[str, str, Mapping[str, str]]] = [
     ("amqp in the configuration", BROKER, {"config.status": "import amqp"}),
     ("httpx in a use case", HTTP, {"contexts.order.usecases": "import httpx"}),
     ("httpx in the platform", HTTP, {"ecommerce.http.views": "import httpx"}),
+    ("stripe in a use case", STRIPE, {"contexts.order.usecases": "def later():\n    import stripe\n"}),
     ("the platform on a context", TIERS, {"ecommerce.outbox.append": "import contexts.order.events"}),
     ("the platform on the configuration", TIERS, {"ecommerce.worker": "import config.celery"}),
     ("a context on the configuration", TIERS, {"contexts.cart.tasks": "from config.celery import app"}),

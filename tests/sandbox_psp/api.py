@@ -1,5 +1,7 @@
 """The routes: the API of the payment company under ``/v1``, the control API and page, and the 3-D Secure page."""
 
+from datetime import datetime
+
 import msgspec
 
 from tests.sandbox_psp import pages
@@ -18,6 +20,7 @@ from tests.sandbox_psp.messages import (
     Refusal,
     WebhookInput,
     decimal,
+    timestamp,
 )
 from tests.sandbox_psp.processor import Processor
 from tests.sandbox_psp.webhooks import Webhooks
@@ -71,7 +74,11 @@ class Api:
         last = self._books.charge(since) if since else None
         if since and last is None:
             raise Refusal(404, "charge_not_found", "there is no charge to go on from")
-        rows = self._books.charges_after(last["seq"] if last else 0, limit + 1)
+        changed_since = _time(request.query("changed_since"), earliest=True)
+        created_before = _time(request.query("created_before"), earliest=False)
+        rows = self._books.charges_after(
+            last["seq"] if last else 0, limit + 1, changed_since=changed_since, created_before=created_before
+        )
         charges = [as_charge(row) for row in rows[:limit]]
         more = charges[-1].id if len(rows) > limit else None
         return answer({**_totals(self._books, currency), "charges": charges, "next": more})
@@ -200,6 +207,18 @@ def _number(text: str, lowest: int, highest: int) -> int:
     if not text.isdecimal() or not lowest <= int(text) <= highest:
         raise Refusal(400, "invalid_parameter", f"a number from {lowest} to {highest} is needed")
     return int(text)
+
+
+def _time(text: str, *, earliest: bool) -> str:
+    """Return a time as the books have it; without one, the earliest or latest that there is."""
+    if not text:
+        return "" if earliest else "~"
+    try:
+        moment = datetime.fromisoformat(text)
+        assert moment.tzinfo is not None
+    except (ValueError, AssertionError) as error:
+        raise Refusal(400, "invalid_parameter", "a time with its zone is needed, RFC 3339") from error
+    return timestamp(moment)
 
 
 def _currency(text: str) -> Currency:

@@ -154,8 +154,11 @@ class Books:
     def latest_charges(self, limit: int) -> list[Row]:
         return self.all("SELECT * FROM charges ORDER BY seq DESC LIMIT ?", limit)
 
-    def charges_after(self, seq: int, limit: int) -> list[Row]:
-        return self.all("SELECT * FROM charges WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
+    def charges_after(self, seq: int, limit: int, *, changed_since: str, created_before: str) -> list[Row]:
+        return self.all(
+            "SELECT * FROM charges WHERE seq > ? AND updated_at >= ? AND created_at < ? ORDER BY seq LIMIT ?",
+            seq, changed_since, created_before, limit,
+        )  # fmt: skip
 
     def update_charge(self, row: Row, *, status: Status, captured: int, decline_code: str) -> Row:
         """Change a charge and return it as it is now."""

@@ -167,6 +167,7 @@ def decimal(units: int, currency: str) -> str:
     return f"{units // 10**decimals}.{units % 10**decimals:0{decimals}}" if decimals else str(units)
 
 
-def timestamp() -> str:
-    """Return the present time, RFC 3339, UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+def timestamp(moment: datetime | None = None) -> str:
+    """Return a time, the present one unless given: RFC 3339, UTC, to the millisecond."""
+    moment = moment.astimezone(UTC) if moment else datetime.now(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"

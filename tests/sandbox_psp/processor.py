@@ -84,7 +84,7 @@ class Processor:
         amount = minor(order.amount, row["currency"]) if order.amount else row["amount"]
         if amount > row["amount"]:
             raise Refusal(422, "amount_too_large", "more than was authorized")
-        if row["status"] == "captured" and row["captured"] == amount:
+        if row["captured"] == amount:
             return as_charge(row)
         announce = self._configuration.webhook_all
         return self._settle(charge_id, ("authorized",), "captured", captured=amount, announce=announce)
@@ -158,7 +158,7 @@ class Processor:
         """
         row = self.books.charge(charge_id)
         if row is None:
-            raise Refusal(404, "charge_notfound", "there is no such charge")
+            raise Refusal(404, "charge_not_found", "there is no such charge")
         return row
 
     # --- inside -------------------------------------------------------------------------------------------------

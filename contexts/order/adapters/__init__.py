@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from contexts.order.adapters.gateway import (
+    BookedCharge,
     Capabilities,
     ChargeRequest,
     ChargeResult,
@@ -16,29 +17,35 @@ from contexts.order.adapters.gateway import (
     WebhookMalformed,
     WebhookSignatureInvalid,
 )
+from contexts.order.adapters.routing import CLASSES, MethodUnavailable, gateway_for
 from contexts.order.adapters.sandbox import SandboxGateway
+from contexts.order.adapters.stripe import StripeGateway
 
 __all__ = [
+    "BookedCharge",
     "Capabilities",
     "ChargeRequest",
     "ChargeResult",
     "ChargeStatus",
     "GatewayRefused",
     "GatewayUnavailable",
+    "MethodUnavailable",
     "OutcomeUnknown",
     "PaymentGateway",
     "SandboxGateway",
+    "StripeGateway",
     "UnknownGateway",
     "WebhookEvent",
     "WebhookMalformed",
     "WebhookSignatureInvalid",
     "gateway",
+    "gateway_for",
 ]
 
-GATEWAYS: Mapping[str, Callable[[], PaymentGateway]] = {SandboxGateway.name: SandboxGateway.from_settings}
+GATEWAYS: Mapping[str, Callable[[], PaymentGateway]] = {name: made.from_settings for name, made in CLASSES.items()}
 
 
-def gateway(name: str = SandboxGateway.name) -> PaymentGateway:
+def gateway(name: str) -> PaymentGateway:
     """Return the gateway of that name, configured by the settings. Cheap: connections are pooled per process.
 
     Raises:

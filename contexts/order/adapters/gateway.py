@@ -1,12 +1,13 @@
 """What order expects of every payment gateway, in its own words."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 from uuid import UUID
 
+from contexts.order.domain import Method
 from ecommerce.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from ecommerce.money import Money
 
@@ -47,11 +48,11 @@ class WebhookMalformed(Invalid):
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    card: bool = False
-    debit_card: bool = False
-    pix: bool = False
-    boleto: bool = False
-    voucher: bool = False
+    methods: frozenset[Method]
+    """The ways to pay that it takes."""
+    authorizes: frozenset[Method] = frozenset()
+    """Those of them that it can authorize first and capture later."""
+    instalments: bool = False
     partial_capture: bool = False
     partial_refund: bool = False
     webhooks: bool = False
@@ -62,8 +63,11 @@ class ChargeRequest:
     """One charge. ``attempt_id`` is its idempotency key and its reference at the gateway."""
 
     attempt_id: UUID
+    """A UUIDv7 (``new_id``): a gateway may look for it by the time that is in it."""
     method: str
     amount: Money
+    capture: bool = True
+    """False only authorizes, where ``capabilities.authorizes`` has the method; ``capture`` or ``void`` follows."""
     installments: int = 1
     token: str = ""
     """The gateway's token of a card."""
@@ -85,10 +89,24 @@ class ChargeResult:
 
     gateway_id: str
     status: ChargeStatus
+    authorized: Money
+    """What is held at the bank and can still be captured: nothing once it was captured, voided or has expired."""
     captured: Money
     refunded: Money
     decline_code: str = ""
     client_data: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookedCharge:
+    """A charge as the gateway's books have it now. Without ``attempt_id`` somebody else made it, or it is not ours."""
+
+    gateway_id: str
+    attempt_id: UUID | None
+    status: ChargeStatus
+    captured: Money
+    refunded: Money
+    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +120,16 @@ class WebhookEvent:
 
 
 class PaymentGateway(ABC):
-    """Every method does one request; call it with no transaction open."""
+    """Call it with no transaction open: each method makes one request or a few."""
 
     name: ClassVar[str]
+    """At most 20 characters; payments keep it, so it never changes."""
     capabilities: ClassVar[Capabilities]
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls) -> Self:
+        """Return the gateway as the settings describe it. Cheap: it is called for every use."""
 
     @abstractmethod
     def charge(self, request: ChargeRequest) -> ChargeResult:
@@ -133,6 +157,15 @@ class PaymentGateway(ABC):
         """
 
     @abstractmethod
+    def capture(self, gateway_id: str, capture_id: UUID, amount: Money) -> ChargeResult:
+        """Take what was authorized, or a part and let the rest go. Once per charge; repeating it is safe.
+
+        Raises:
+            GatewayRefused: more than was authorized, or it is no longer there, or another amount was captured before.
+            GatewayUnavailable, OutcomeUnknown
+        """
+
+    @abstractmethod
     def refund(self, gateway_id: str, refund_id: UUID, amount: Money, reason: str) -> ChargeResult:
         """Give back a part or all of what was captured, at most once per ``refund_id``; repeating it is safe.
 
@@ -148,6 +181,15 @@ class PaymentGateway(ABC):
         Raises:
             GatewayRefused: money was captured meanwhile; fetch, then refund.
             GatewayUnavailable, OutcomeUnknown
+        """
+
+    @abstractmethod
+    def books(self, since: datetime, until: datetime) -> Iterator[BookedCharge]:
+        """Yield the charges created from ``since`` until before ``until``, and those refunded in that time, as they
+        stand now. Each at least once, in any order. Asks for page after page.
+
+        Raises:
+            OutcomeUnknown: the gateway did not answer; what was yielded is not all.
         """
 
     @abstractmethod

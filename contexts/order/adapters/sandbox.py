@@ -3,12 +3,12 @@
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ import httpx
 from django.conf import settings
 
 from contexts.order.adapters.gateway import (
+    BookedCharge,
     Capabilities,
     ChargeRequest,
     ChargeResult,
@@ -28,12 +29,15 @@ from contexts.order.adapters.gateway import (
     WebhookMalformed,
     WebhookSignatureInvalid,
 )
+from contexts.order.domain import Method
 from ecommerce import codec
 from ecommerce.calls.client import refuse_open_transaction
 from ecommerce.money import Money
 
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 5.0
+PAGE = 500
+"""Charges of the books per request."""
 KEEP_ALIVE_SECONDS = 15.0
 """Shorter than the server's own 30 seconds, so that no request goes out on a connection about to be closed."""
 SIGNATURE_TOLERANCE = timedelta(minutes=5)
@@ -57,20 +61,34 @@ class Charge:
     id: str
     reference: str
     status: ChargeStatus
+    amount: Decimal
     currency: str
     captured: Decimal
     refunded: Decimal
     decline_code: str
     client_data: dict[str, str]
+    created_at: datetime
 
     def result(self) -> ChargeResult:
+        held = self.amount if self.status == "authorized" else Decimal(0)
         return ChargeResult(
             gateway_id=self.id,
             status=self.status,
+            authorized=Money(held, self.currency),
             captured=Money(self.captured, self.currency),
             refunded=Money(self.refunded, self.currency),
             decline_code=self.decline_code,
             client_data=self.client_data,
+        )
+
+    def booked(self) -> BookedCharge:
+        return BookedCharge(
+            gateway_id=self.id,
+            attempt_id=_uuid(self.reference),
+            status=self.status,
+            captured=Money(self.captured, self.currency),
+            refunded=Money(self.refunded, self.currency),
+            created_at=self.created_at,
         )
 
 
@@ -82,6 +100,12 @@ class WithCharge:
 @dataclass(frozen=True)
 class Charges:
     charges: list[Charge]
+
+
+@dataclass(frozen=True)
+class PageOfBooks:
+    charges: list[Charge]
+    next: str | None
 
 
 @dataclass(frozen=True)
@@ -106,23 +130,21 @@ class Event:
 class SandboxGateway(PaymentGateway):
     name: ClassVar[str] = "sandbox"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        card=True,
-        debit_card=True,
-        pix=True,
-        boleto=True,
-        voucher=True,
+        methods=frozenset(Method),
+        authorizes=frozenset({Method.CARD, Method.DEBIT_CARD, Method.VOUCHER}),
+        instalments=True,
         partial_capture=True,
         partial_refund=True,
         webhooks=True,
     )
 
     url: str
-    api_key: str
-    webhook_secret: str
+    api_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
     read_seconds: float = READ_SECONDS
 
     @classmethod
-    def from_settings(cls) -> "SandboxGateway":
+    def from_settings(cls) -> Self:
         return cls(
             url=settings.SANDBOX_PSP_URL.rstrip("/"),
             api_key=settings.SANDBOX_PSP_API_KEY,
@@ -141,7 +163,12 @@ class SandboxGateway(PaymentGateway):
                 nothing = Money(Decimal(0), request.amount.currency)
                 code = _error(response).code
                 return ChargeResult(
-                    gateway_id="", status="declined", captured=nothing, refunded=nothing, decline_code=code
+                    gateway_id="",
+                    status="declined",
+                    authorized=nothing,
+                    captured=nothing,
+                    refunded=nothing,
+                    decline_code=code,
                 )
             case _:
                 raise _not_let_in(response)
@@ -163,6 +190,16 @@ class SandboxGateway(PaymentGateway):
             case _:
                 raise OutcomeUnknown(f"the gateway answered {response.status_code}")
 
+    def capture(self, gateway_id: str, capture_id: UUID, amount: Money) -> ChargeResult:
+        response = self._post(f"/v1/charges/{gateway_id}/capture", {"amount": str(amount.amount)}, key=str(capture_id))
+        match response.status_code:
+            case 200:
+                return _decoded(response, Charge).result()
+            case 404 | 409 | 422:
+                raise _refused(response)
+            case _:
+                raise _not_let_in(response)
+
     def refund(self, gateway_id: str, refund_id: UUID, amount: Money, reason: str) -> ChargeResult:
         body = {"amount": str(amount.amount), "reason": reason}
         response = self._post(f"/v1/charges/{gateway_id}/refunds", body, key=str(refund_id))
@@ -183,6 +220,17 @@ class SandboxGateway(PaymentGateway):
                 raise _refused(response)
             case _:
                 raise _not_let_in(response)
+
+    def books(self, since: datetime, until: datetime) -> Iterator[BookedCharge]:
+        window = {"changed_since": since.isoformat(), "created_before": until.isoformat(), "limit": str(PAGE)}
+        last: str | None = ""
+        while last is not None:
+            response = self._get("/v1/books", {**window, "since": last})
+            if response.status_code != 200:
+                raise OutcomeUnknown(f"the gateway answered {response.status_code}")
+            page = _decoded(response, PageOfBooks)
+            yield from (charge.booked() for charge in page.charges)
+            last = page.next
 
     def parse_webhook(self, headers: Mapping[str, str], raw_body: bytes, now: datetime) -> WebhookEvent:
         header = next((value for name, value in headers.items() if name.lower() == "sandbox-signature"), "")
@@ -260,6 +308,7 @@ def _charge_body(request: ChargeRequest) -> dict[str, Any]:
         "amount": str(request.amount.amount),
         "currency": request.amount.currency,
         "method": request.method,
+        "capture": request.capture,
         "webhook_url": request.webhook_url,
         "return_url": request.return_url,
     }
@@ -304,8 +353,13 @@ def _refused(response: httpx.Response) -> GatewayRefused:
     return GatewayRefused(f"the payment gateway refused: {error.message}", gateway_code=error.code)
 
 
-def _not_let_in(response: httpx.Response) -> GatewayUnavailable:
-    """Return the error of an answer that is no answer to our question: a wrong key or address, too many requests."""
+def _not_let_in(response: httpx.Response) -> GatewayUnavailable | OutcomeUnknown:
+    """Return the error of an answer that is no answer to our question: a wrong key or address, too many requests.
+
+    One that speaks of success, though not in the way that was agreed, leaves the outcome open.
+    """
+    if response.status_code < 400:
+        return OutcomeUnknown(f"the gateway answered {response.status_code}, which it never does")
     code = _error(response).code
     return GatewayUnavailable(f"the payment gateway does not let us in: {response.status_code} {code}")
 

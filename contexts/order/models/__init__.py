@@ -1,5 +1,6 @@
 """The tables of orders."""
 
+from contexts.order.models.cases import CaseKind, CaseNotOpen, CaseStatus, Finding, StaffCase
 from contexts.order.models.orders import CURRENCY, DailySales, Order, OrderLine, TimelineEntry, locked_order
 from contexts.order.models.payments import (
     OPEN,
@@ -25,7 +26,11 @@ __all__ = [
     "OPEN",
     "UNSENT",
     "AttemptStatus",
+    "CaseKind",
+    "CaseNotOpen",
+    "CaseStatus",
     "DailySales",
+    "Finding",
     "LedgerEntry",
     "LedgerKind",
     "Order",
@@ -36,6 +41,7 @@ __all__ = [
     "ShipmentStatus",
     "ShippingMethod",
     "ShippingRate",
+    "StaffCase",
     "TimelineEntry",
     "TrackingEvent",
     "WebhookEvent",

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from contexts.identity.interface import Address, AddressNotFound, IdentityInterface, SavedCardNotFound
+from contexts.order import adapters
 from contexts.order.domain import Method, PaymentIntent, Status, check_instalments, check_payer, settle_amounts
 from contexts.order.models import Order, OrderLine, PaymentAttempt, TimelineEntry, payments_of
 from contexts.order.usecases.price_checkout import Buyer, EmailRequired, PricedCheckout, price_checkout
@@ -114,9 +115,10 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
 
     Raises:
         TotalChanged, CouponRefused, PaymentsMismatch, InstalmentsRefused, PayerTaxIdRequired, PayerTaxIdInvalid,
-            EmailRequired, CartBeingOrdered and what ``price_checkout`` raises
+            MethodUnavailable, EmailRequired, CartBeingOrdered and what ``price_checkout`` raises
         AlreadyRequested: the key was claimed by a parallel request.
     """
+    gateways = [adapters.gateway_for(each.method, instalments=each.instalments) for each in checkout.payments]
     check_payer(checkout.payments, checkout.payer["tax_id"])
     address = _address(checkout)
     intents = [_with_card(intent, checkout.buyer) for intent in checkout.payments]
@@ -129,7 +131,7 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
     amounts = _agree(checkout, priced)
     order = _order(checkout, address, priced, now)
     lines = _lines(order, priced)
-    attempts = _attempts(order, intents, amounts, checkout.return_url, now)
+    attempts = _attempts(order, intents, amounts, gateways, checkout.return_url, now)
     run = _write(order, lines, attempts, priced, claim, now=now)
     engine.run(run)
     if run.error is not None:
@@ -240,14 +242,19 @@ def _lines(order: Order, priced: PricedCheckout) -> list[OrderLine]:
 
 
 def _attempts(
-    order: Order, intents: Sequence[PaymentIntent], amounts: Sequence[Money], return_url: str, now: datetime
+    order: Order,
+    intents: Sequence[PaymentIntent],
+    amounts: Sequence[Money],
+    gateways: Sequence[str],
+    return_url: str,
+    now: datetime,
 ) -> list[PaymentAttempt]:
     """Return one attempt per amount; an order that costs nothing has none."""
     return [
         PaymentAttempt(
             order=order,
             position=position,
-            gateway=settings.PAYMENT_GATEWAY,
+            gateway=gateway,
             method=intent.method.value,
             amount=amount.amount,
             instalments=intent.instalments,
@@ -260,7 +267,7 @@ def _attempts(
             created_at=now,
             updated_at=now,
         )
-        for position, (intent, amount) in enumerate(zip(intents, amounts, strict=False))
+        for position, (intent, amount, gateway) in enumerate(zip(intents, amounts, gateways, strict=False))
     ]  # fmt: skip
 
 

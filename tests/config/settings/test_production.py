@@ -41,6 +41,16 @@ def test_a_service_that_signs_no_tokens_needs_the_public_key_only() -> None:
     assert start({**alone, "JWT_PUBLIC_KEYS": key}, *IMPORT).returncode == 0
 
 
+def test_only_the_gateways_that_are_used_need_their_keys() -> None:
+    by_stripe = {**without("SANDBOX_PSP_API_KEY", "SANDBOX_PSP_WEBHOOK_SECRET"), "PAYMENT_GATEWAYS": "card=stripe"}
+    keys = {"STRIPE_API_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
+
+    for name in keys:
+        incomplete = {**by_stripe, **{other: value for other, value in keys.items() if other != name}}
+        assert f"{name} is not set" in start(incomplete, *IMPORT).stderr
+    assert start({**by_stripe, **keys}, *IMPORT).returncode == 0
+
+
 def test_the_deployment_check_has_nothing_to_say() -> None:
     done = start(COMPLETE, *DEPLOY)
 

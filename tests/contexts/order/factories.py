@@ -9,7 +9,7 @@ from typing import Any
 import factory
 from factory.django import DjangoModelFactory
 
-from contexts.order.models import Order, OrderLine, PaymentAttempt, ShippingMethod, ShippingRate
+from contexts.order.models import Order, OrderLine, PaymentAttempt, ShippingMethod, ShippingRate, StaffCase
 from ecommerce.ids import new_id
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -89,3 +89,17 @@ class ShippingRateFactory(DjangoModelFactory[ShippingRate]):
     state = ""
     max_weight_grams = 1000
     price = Decimal("10.00")
+
+
+class StaffCaseFactory(DjangoModelFactory[StaffCase]):
+    class Meta:
+        model = StaffCase
+
+    kind = "amount_differs"
+    gateway = "sandbox"
+    reference = factory.Sequence(lambda number: f"ch_case_{number}")
+    facts = factory.LazyFunction(dict)
+    status = "open"
+    first_seen_at = NOON
+    seen_at = NOON
+    opened_at = NOON

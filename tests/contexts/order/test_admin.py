@@ -25,11 +25,21 @@ from tests.contexts.order.factories import (
     PaymentAttemptFactory,
     ShippingMethodFactory,
     ShippingRateFactory,
+    StaffCaseFactory,
 )
 
 pytestmark = pytest.mark.django_db(databases=["identity", "order"])
 
-LISTS = ["order", "paymentattempt", "ledgerentry", "shipment", "webhookevent", "shippingmethod", "dailysales"]
+LISTS = [
+    "order",
+    "paymentattempt",
+    "ledgerentry",
+    "shipment",
+    "webhookevent",
+    "shippingmethod",
+    "dailysales",
+    "staffcase",
+]
 
 
 @pytest.fixture
@@ -86,6 +96,7 @@ def test_the_statements_of_a_list_do_not_depend_on_its_rows(staff, statements, p
         for _ in range(number):
             eventful_order(2)
             ShippingRateFactory(method=ShippingMethodFactory())
+            StaffCaseFactory(attempt=PaymentAttemptFactory())
             DailySales.objects.get_or_create(day=NOON.date() + timedelta(days=DailySales.objects.count()))
         with statements("order") as executed:
             assert staff.get(url(f"{page}_changelist")).status_code == 200
@@ -249,3 +260,51 @@ def test_a_shipping_method_is_edited_with_its_rates(staff):
     answer = staff.post(url("shippingmethod_change", method.id), form)
     assert answer.status_code == 302, answer.context["errors"]
     assert (ShippingMethod.objects.get().name, ShippingRate.objects.get().price) == ("PAC", Decimal("9.90"))
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+def test_the_queue_of_cases_shows_open_ones_with_their_age(staff):
+    opened_at = clock.now() - timedelta(days=2, hours=3, minutes=5)
+    case = StaffCaseFactory(attempt=PaymentAttemptFactory(), opened_at=opened_at)
+    suspected = StaffCaseFactory(status="suspected", opened_at=None)
+
+    shown = text_of(staff.get(url("staffcase_changelist")))
+
+    assert "2 d 3 h" in shown
+    assert case.attempt.order.number in shown
+    assert case.reference in shown
+    assert suspected.reference not in shown
+    assert staff.get(url("staffcase_change", suspected.id)).status_code == 302
+
+
+def test_a_case_shows_what_each_side_says(staff):
+    case = StaffCaseFactory(facts={"gateway": {"captured": "60.00 BRL"}, "shop": {"captured": "<b>50.00</b>"}})
+
+    page = staff.get(url("staffcase_change", case.id)).content.decode()
+
+    assert "60.00 BRL" in page
+    assert "&lt;b&gt;50.00" in page
+
+
+def test_staff_resolves_a_case_with_a_note():
+    staff, case = logged_in("view_staffcase", "change_staffcase"), StaffCaseFactory()
+
+    answer = staff.post(
+        url("staffcase_resolve", case.id), {"note": "devolvido no painel", "_form_submitted": "on"},
+        headers={"HX-Request": "true"},
+    )  # fmt: skip
+
+    case.refresh_from_db()
+    assert answer.headers["HX-Redirect"] == url("staffcase_change", case.id)
+    assert (case.status, case.note) == ("resolved", "devolvido no painel")
+    assert case.resolved_by.startswith("user:")
+
+
+def test_who_may_only_look_resolves_nothing():
+    watcher, case = logged_in("view_staffcase"), StaffCaseFactory()
+
+    assert watcher.get(url("staffcase_changelist")).status_code == 200
+    assert watcher.post(url("staffcase_resolve", case.id), {"note": "x", "_form_submitted": "on"}).status_code == 403
+
+    case.refresh_from_db()
+    assert case.status == "open"
