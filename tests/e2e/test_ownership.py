@@ -144,7 +144,7 @@ TABLE: dict[str, Rule] = {
     # order
     "POST /checkout/preview": Owner("cart", {"cart_id": "{cart_id}", "state": "SP", "shipping_method": "pac"}),
     "POST /checkout": Owner("cart", CHECKOUT, {"Idempotency-Key": "k"}, succeeds=(409,)),
-    "POST /payments/webhooks/{gateway}": Signed({"id": "evt_1", "type": "charge.captured"}, refused=403),
+    "POST /payments/webhooks/{gateway}": Signed({"id": "evt_1", "type": "charge.captured"}, refused=401),
     "GET /orders": Customer(shows="order"),
     "GET /orders/{order_id}": Owner("order"),
     "GET /orders/{order_id}/tracking": Owner("order"),

@@ -158,7 +158,7 @@ class Processor:
         """
         row = self.books.charge(charge_id)
         if row is None:
-            raise Refusal(404, "charge_notfound", "there is no such charge")
+            raise Refusal(404, "charge_not_found", "there is no such charge")
         return row
 
     # --- inside -------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from ecommerce.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from ecommerce.errors import Conflict, Invalid, NotFound, Unauthorized, Unavailable
 from ecommerce.money import Money
 
 ChargeStatus = Literal[
@@ -35,8 +35,9 @@ class OutcomeUnknown(Exception):
     """The request went out and no usable answer came back. Ask with ``find`` before doing anything else."""
 
 
-class WebhookSignatureInvalid(Forbidden):
+class WebhookSignatureInvalid(Unauthorized):
     code = "webhook_signature_invalid"
+    challenge = "Signature"
 
 
 class WebhookMalformed(Invalid):

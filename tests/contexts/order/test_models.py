@@ -3,7 +3,7 @@ from decimal import Decimal
 from itertools import permutations
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connections, transaction
 
 from contexts.order.domain import IllegalTransition
 from contexts.order.models import (
@@ -36,6 +36,17 @@ def told(attempt, status, captured="0.00", refunded="0.00", **facts):
 
 def ledger(attempt):
     return sorted(LedgerEntry.objects.filter(attempt=attempt).values_list("kind", "amount"))
+
+
+@pytest.mark.parametrize("table", ["payment_ledger", "order_timeline"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET at = now()", "DELETE FROM {}"])
+def test_the_database_refuses_to_change_or_delete_what_has_happened(table, change):
+    order = OrderFactory(status="confirmed")
+    told(PaymentAttemptFactory(order=order), "captured", "60.00")
+    order.cancel(reason="", actor="", now=NOON)
+    order.save_change()
+    with pytest.raises(IntegrityError, match=f"{table} is append-only"), transaction.atomic(using="order"):
+        connections["order"].cursor().execute(change.format(table))
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
