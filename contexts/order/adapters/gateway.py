@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from contexts.order.domain import Method
 from ecommerce.errors import Conflict, Invalid, NotFound, Unauthorized, Unavailable
 from ecommerce.money import Money
 
@@ -48,11 +49,10 @@ class WebhookMalformed(Invalid):
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    card: bool = False
-    debit_card: bool = False
-    pix: bool = False
-    boleto: bool = False
-    voucher: bool = False
+    methods: frozenset[Method]
+    """The ways to pay that it takes."""
+    authorizes: frozenset[Method] = frozenset()
+    """Those of them that it can authorize first and capture later."""
     partial_capture: bool = False
     partial_refund: bool = False
     webhooks: bool = False
@@ -65,6 +65,8 @@ class ChargeRequest:
     attempt_id: UUID
     method: str
     amount: Money
+    capture: bool = True
+    """False only authorizes, where ``capabilities.authorizes`` has the method; ``capture`` or ``void`` follows."""
     installments: int = 1
     token: str = ""
     """The gateway's token of a card."""
@@ -86,6 +88,8 @@ class ChargeResult:
 
     gateway_id: str
     status: ChargeStatus
+    authorized: Money
+    """What is held at the bank and can still be captured: nothing once it was captured, voided or has expired."""
     captured: Money
     refunded: Money
     decline_code: str = ""
@@ -131,6 +135,15 @@ class PaymentGateway(ABC):
         Raises:
             GatewayRefused: the gateway knows no such charge.
             OutcomeUnknown: as for ``find``.
+        """
+
+    @abstractmethod
+    def capture(self, gateway_id: str, capture_id: UUID, amount: Money) -> ChargeResult:
+        """Take what was authorized, or a part and let the rest go. Once per charge; repeating it is safe.
+
+        Raises:
+            GatewayRefused: more than was authorized, or it is no longer there, or another amount was captured before.
+            GatewayUnavailable, OutcomeUnknown
         """
 
     @abstractmethod

@@ -28,6 +28,7 @@ from contexts.order.adapters.gateway import (
     WebhookMalformed,
     WebhookSignatureInvalid,
 )
+from contexts.order.domain import Method
 from ecommerce import codec
 from ecommerce.calls.client import refuse_open_transaction
 from ecommerce.money import Money
@@ -57,6 +58,7 @@ class Charge:
     id: str
     reference: str
     status: ChargeStatus
+    amount: Decimal
     currency: str
     captured: Decimal
     refunded: Decimal
@@ -64,9 +66,11 @@ class Charge:
     client_data: dict[str, str]
 
     def result(self) -> ChargeResult:
+        held = self.amount if self.status == "authorized" else Decimal(0)
         return ChargeResult(
             gateway_id=self.id,
             status=self.status,
+            authorized=Money(held, self.currency),
             captured=Money(self.captured, self.currency),
             refunded=Money(self.refunded, self.currency),
             decline_code=self.decline_code,
@@ -106,11 +110,8 @@ class Event:
 class SandboxGateway(PaymentGateway):
     name: ClassVar[str] = "sandbox"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        card=True,
-        debit_card=True,
-        pix=True,
-        boleto=True,
-        voucher=True,
+        methods=frozenset(Method),
+        authorizes=frozenset({Method.CARD, Method.DEBIT_CARD, Method.VOUCHER}),
         partial_capture=True,
         partial_refund=True,
         webhooks=True,
@@ -141,7 +142,12 @@ class SandboxGateway(PaymentGateway):
                 nothing = Money(Decimal(0), request.amount.currency)
                 code = _error(response).code
                 return ChargeResult(
-                    gateway_id="", status="declined", captured=nothing, refunded=nothing, decline_code=code
+                    gateway_id="",
+                    status="declined",
+                    authorized=nothing,
+                    captured=nothing,
+                    refunded=nothing,
+                    decline_code=code,
                 )
             case _:
                 raise _not_let_in(response)
@@ -162,6 +168,16 @@ class SandboxGateway(PaymentGateway):
                 raise _refused(response)
             case _:
                 raise OutcomeUnknown(f"the gateway answered {response.status_code}")
+
+    def capture(self, gateway_id: str, capture_id: UUID, amount: Money) -> ChargeResult:
+        response = self._post(f"/v1/charges/{gateway_id}/capture", {"amount": str(amount.amount)}, key=str(capture_id))
+        match response.status_code:
+            case 200:
+                return _decoded(response, Charge).result()
+            case 404 | 409 | 422:
+                raise _refused(response)
+            case _:
+                raise _not_let_in(response)
 
     def refund(self, gateway_id: str, refund_id: UUID, amount: Money, reason: str) -> ChargeResult:
         body = {"amount": str(amount.amount), "reason": reason}
@@ -260,6 +276,7 @@ def _charge_body(request: ChargeRequest) -> dict[str, Any]:
         "amount": str(request.amount.amount),
         "currency": request.amount.currency,
         "method": request.method,
+        "capture": request.capture,
         "webhook_url": request.webhook_url,
         "return_url": request.return_url,
     }

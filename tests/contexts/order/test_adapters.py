@@ -89,6 +89,25 @@ def answering(answer: bytes) -> Iterator[str]:
         thread.join()
 
 
+# --- authorizing ---------------------------------------------------------------------------------------------------
+def test_an_authorization_is_held_and_captured_once(gateway: SandboxGateway) -> None:
+    held = gateway.charge(request(capture=False))
+    assert (held.status, held.authorized, held.captured) == ("authorized", reais("100.00"), reais("0.00"))
+
+    taken = [gateway.capture(held.gateway_id, uuid4(), reais("100.00")) for _ in range(2)]
+
+    assert [(one.status, one.authorized, one.captured) for one in taken] == [
+        ("captured", reais("0.00"), reais("100.00")),
+    ] * 2  # fmt: skip
+
+
+def test_what_was_let_go_cannot_be_captured(gateway: SandboxGateway) -> None:
+    held = gateway.charge(request(capture=False))
+    assert gateway.void(held.gateway_id).authorized == reais("0.00")
+    with pytest.raises(GatewayRefused):
+        gateway.capture(held.gateway_id, uuid4(), reais("100.00"))
+
+
 # --- charging ----------------------------------------------------------------------------------------------------
 def test_an_approved_card_is_captured(gateway: SandboxGateway) -> None:
     result = gateway.charge(request(amount=reais("129.90"), installments=3))
@@ -354,7 +373,8 @@ def test_a_spoilt_webhook_of_the_server_is_refused(
 
 
 BODY = codec.encode({"id": "evt_1", "type": "charge.captured", "data": {"charge": {
-    "id": "ch_1", "reference": "0198c0de-0000-7000-8000-000000000000", "status": "captured", "currency": "BRL",
+    "id": "ch_1", "reference": "0198c0de-0000-7000-8000-000000000000", "status": "captured", "amount": "1.00",
+    "currency": "BRL", "created_at": "2027-01-15T12:00:00Z",
     "captured": "1.00", "refunded": "0.00", "decline_code": "", "client_data": {}}}})  # fmt: skip
 
 
