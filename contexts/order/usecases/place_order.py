@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from contexts.identity.interface import Address, AddressNotFound, IdentityInterface, SavedCardNotFound
+from contexts.order import adapters
 from contexts.order.domain import Method, PaymentIntent, Status, check_instalments, check_payer, settle_amounts
 from contexts.order.models import Order, OrderLine, PaymentAttempt, TimelineEntry, payments_of
 from contexts.order.usecases.price_checkout import Buyer, EmailRequired, PricedCheckout, price_checkout
@@ -119,7 +120,7 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
     """
     check_payer(checkout.payments, checkout.payer["tax_id"])
     address = _address(checkout)
-    intents = [_with_card(intent, checkout.buyer) for intent in checkout.payments]
+    intents = [with_card(intent=intent, buyer=checkout.buyer) for intent in checkout.payments]
     priced = price_checkout(
         cart_id=checkout.cart_id,
         buyer=checkout.buyer,
@@ -129,7 +130,7 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
     amounts = _agree(checkout, priced)
     order = _order(checkout, address, priced, now)
     lines = _lines(order, priced)
-    attempts = _attempts(order, intents, amounts, checkout.return_url, now)
+    attempts = new_attempts(order=order, intents=intents, amounts=amounts, return_url=checkout.return_url, now=now)
     run = _write(order, lines, attempts, priced, claim, now=now)
     engine.run(run)
     if run.error is not None:
@@ -239,8 +240,8 @@ def _lines(order: Order, priced: PricedCheckout) -> list[OrderLine]:
     ]
 
 
-def _attempts(
-    order: Order, intents: Sequence[PaymentIntent], amounts: Sequence[Money], return_url: str, now: datetime
+def new_attempts(
+    *, order: Order, intents: Sequence[PaymentIntent], amounts: Sequence[Money], return_url: str, now: datetime
 ) -> list[PaymentAttempt]:
     """Return one attempt per amount; an order that costs nothing has none."""
     return [
@@ -251,6 +252,7 @@ def _attempts(
             method=intent.method.value,
             amount=amount.amount,
             instalments=intent.instalments,
+            captures_later=_captures_later(intent.method, settings.PAYMENT_GATEWAY),
             instrument={
                 "token": intent.card_token, "brand": intent.card_brand, "last4": intent.card_last4,
                 "voucher_code": intent.voucher_code,
@@ -262,6 +264,10 @@ def _attempts(
         )
         for position, (intent, amount) in enumerate(zip(intents, amounts, strict=False))
     ]  # fmt: skip
+
+
+def _captures_later(method: Method, gateway: str) -> bool:
+    return method in settings.CAPTURE_LATER and method in adapters.gateway(gateway).capabilities.authorizes
 
 
 def _expiry(method: Method, now: datetime) -> datetime:
@@ -281,7 +287,7 @@ def _saga_data(order: Order, priced: PricedCheckout, attempts: Sequence[PaymentA
         "cart_version": priced.cart.version,
         "basket": codec.to_builtins(priced.basket),
         "discount": codec.to_builtins(priced.totals.discount),
-        "hold_until": max([order.placed_at, *lapses]) + settings.STOCK_HOLD_MARGIN,
+        "hold_until": max([order.placed_at, *lapses]) + settings.PAYMENT_RETRY_WINDOW + settings.STOCK_HOLD_MARGIN,
     }
 
 
@@ -293,7 +299,7 @@ def _address(checkout: Checkout) -> Address:
     return identity.get_address(customer_id=checkout.buyer.customer_id, address_id=checkout.address_id)
 
 
-def _with_card(intent: PaymentIntent, buyer: Buyer) -> PaymentIntent:
+def with_card(*, intent: PaymentIntent, buyer: Buyer) -> PaymentIntent:
     """Return the intent with the gateway's token of the customer's saved card, if it names one."""
     if intent.saved_card_id is None:
         return intent
