@@ -48,7 +48,7 @@ class PaymentRequest:
     return_url: str
 
 
-def add_payment(*, request: PaymentRequest, claim: Claim, now: datetime) -> PaymentAttempt:
+def add_payment(*, wanted: PaymentRequest, claim: Claim, now: datetime) -> PaymentAttempt:
     """Charge what an order still lacks in another way; return the payment as far as it has come.
 
     Payments that are open stay open until the order is paid, and are closed then; what is paid twice goes back. The
@@ -59,16 +59,16 @@ def add_payment(*, request: PaymentRequest, claim: Claim, now: datetime) -> Paym
             SavedCardNotFound
         OrderNotPayable: the order waits for no money.
         OutOfStock: its pieces are no longer held, and gone.
-        AlreadyRequested: the key was claimed by a parallel request.
+        AlreadyRequested: the key was claimed by a parallel wanted.
     """
-    order = Order.objects.using("order").filter(id=request.order_id).first()
+    order = Order.objects.using("order").filter(id=wanted.order_id).first()
     if order is None:
         raise OrderNotFound("Pedido não encontrado.")
     _check_waiting(order)
-    payer = request.payer if request.payer["tax_id"] else order.address_snapshot.get("payer", request.payer)
-    check_payer([request.intent], payer["tax_id"])
-    intent = with_card(intent=request.intent, buyer=request.buyer)
-    [attempt] = new_attempts(order=order, intents=[intent], amounts=[order.due], return_url=request.return_url, now=now)
+    payer = wanted.payer if wanted.payer["tax_id"] else order.address_snapshot.get("payer", wanted.payer)
+    check_payer([wanted.intent], payer["tax_id"])
+    intent = with_card(intent=wanted.intent, buyer=wanted.buyer)
+    [attempt] = new_attempts(order=order, intents=[intent], amounts=[order.due], return_url=wanted.return_url, now=now)
     attempt.instrument["payer"] = dict(payer)
     _hold(order, attempt)
     _write(attempt, intent, claim, now=now)
@@ -79,6 +79,7 @@ def add_payment(*, request: PaymentRequest, claim: Claim, now: datetime) -> Paym
     except Refusal as away:
         if away.kind != Kind.UNAVAILABLE:
             raise
+    attempt.refresh_from_db(using="order")
     return attempt
 
 

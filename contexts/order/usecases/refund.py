@@ -67,7 +67,7 @@ class RefundRequest:
     reason: str
 
 
-def refund_lines(*, request: RefundRequest, actor: str, claim: Claim | None, now: datetime) -> Refund:
+def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now: datetime) -> Refund:
     """Give back what pieces of an order cost; return the refund as far as it has come. A worker does the rest.
 
     What was only authorized is captured first. ``claim`` is the client's idempotency key, if there is one.
@@ -75,19 +75,19 @@ def refund_lines(*, request: RefundRequest, actor: str, claim: Claim | None, now
     Raises:
         OrderNotFound, OrderNotRefundable, NothingToRefund, RefundTooLarge, PartialRefundUnsupported
         CaptureFailed, PaymentUnclear
-        AlreadyRequested: the key was claimed by a parallel request.
+        AlreadyRequested: the key was claimed by a parallel wanted.
     """
-    capture_order(order_id=request.order_id, now=now)
+    capture_order(order_id=wanted.order_id, now=now)
     refund_id = new_id()
     with unit_of_work("order") as work:
         if claim and (earlier := idempotency.claim("order", *claim, resource_id=refund_id)):
             raise AlreadyRequested(earlier)
-        order = locked_order(request.order_id)
+        order = locked_order(wanted.order_id)
         if order is None:
             raise OrderNotFound("Pedido não encontrado.")
         if order.status not in PAID:
             raise OrderNotRefundable("Só um pedido pago devolve uma parte.", status=order.status)
-        pieces = _priced(order, request)
+        pieces = _priced(order, wanted)
         _count(order, pieces)
         amount = total(one.amount + one.freight for one in pieces)
         balances = balances_of(order.id)
@@ -99,10 +99,10 @@ def refund_lines(*, request: RefundRequest, actor: str, claim: Claim | None, now
             shares=shares,
             origin=RefundOrigin.STAFF,
             actor=actor,
-            reason=request.reason,
+            reason=wanted.reason,
             now=now,
             pieces=pieces,
-            restock=request.restock,
+            restock=wanted.restock,
             held=True,
             refund_id=refund_id,
         )
@@ -161,7 +161,7 @@ def finish_refund(*, refund_id: UUID, now: datetime) -> None:
         work.publish(event, subject=order.id, version=order.count_event())
 
 
-def _priced(order: Order, request: RefundRequest) -> list[PricedReturn]:
+def _priced(order: Order, wanted: RefundRequest) -> list[PricedReturn]:
     lines = [
         RefundableLine(
             id=line.id,
@@ -172,7 +172,7 @@ def _priced(order: Order, request: RefundRequest) -> list[PricedReturn]:
         for line in _lines(order)
     ]
     freight = order.due - total((line.total for line in lines), order.currency)
-    return price_refund(lines, freight, request.pieces, with_freight=request.freight)
+    return price_refund(lines, freight, wanted.pieces, with_freight=wanted.freight)
 
 
 def _count(order: Order, pieces: list[PricedReturn]) -> None:

@@ -55,7 +55,7 @@ class PaymentsView(APIView):
         )
 
         def pay(claim: Claim) -> PaymentAttempt:
-            return add_payment(request=asked, claim=claim, now=clock.now())
+            return add_payment(wanted=asked, claim=claim, now=clock.now())
 
         return answered_once(request, pay, payment_by_id, _paid)
 
@@ -88,7 +88,7 @@ class RefundsView(APIView):
         )
 
         def refund(claim: Claim) -> Refund:
-            return refund_lines(request=asked, actor=actor_of(request), claim=claim, now=clock.now())
+            return refund_lines(wanted=asked, actor=actor_of(request), claim=claim, now=clock.now())
 
         return answered_once(request, refund, refund_by_id, _refunded)
 

@@ -58,7 +58,7 @@ def back(order, pieces, **how):
     counts = pieces if isinstance(pieces, dict) else {line_of(order).id: pieces}
     facts = {"freight": True, "restock": True, "reason": "defeito", **how}
     request = RefundRequest(order_id=order.id, pieces=counts, **facts)
-    return refund_lines(request=request, actor="user:staff", claim=None, now=clock.now())
+    return refund_lines(wanted=request, actor="user:staff", claim=None, now=clock.now())
 
 
 def send(client, order, pieces=1, key="", **changes):
