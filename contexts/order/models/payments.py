@@ -57,7 +57,7 @@ BOOK = f"""
 and is held no longer was captured or released. The attempt's row must be locked by an earlier statement, so that this
 one sees what others have booked."""
 BALANCES = f"""
-    SELECT a.id, a.currency, l.authorized - l.released - least(l.authorized, l.captured), l.captured, l.refunded
+    SELECT a.id, a.currency, greatest(l.authorized - l.released - l.captured, 0), l.captured, l.refunded
     FROM payment_attempts a CROSS JOIN LATERAL ({SUMS} WHERE attempt_id = a.id) AS l
     WHERE a.order_id = %s ORDER BY a.position
 """  # noqa: S608

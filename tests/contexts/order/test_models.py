@@ -193,6 +193,15 @@ def test_what_was_authorized_is_held_captured_or_released(then, entries, left):
     assert (balance.authorized, balance.captured) == (brl(left[0]), brl(left[1]))
 
 
+def test_what_is_captured_after_it_was_let_go_is_not_held_as_well():
+    attempt = PaymentAttemptFactory(order__status="cancelled")
+    told(attempt, "authorized", authorized="60.00")
+    told(attempt, "voided")
+    told(attempt, "captured", "60.00")
+    [balance] = balances_of(attempt.order_id).values()
+    assert (balance.authorized, balance.captured) == (brl("0.00"), brl("60.00"))
+
+
 def test_losing_sight_forgets_nothing():
     attempt = PaymentAttemptFactory(order__status="pending")
     attempt.lose_sight(now=NOON)
