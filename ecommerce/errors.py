@@ -14,6 +14,8 @@ class Kind(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     INVALID = "invalid"
+    UNAUTHORIZED = "unauthorized"
+    """The caller did not prove who it is; ``FORBIDDEN`` is for one who did."""
     FORBIDDEN = "forbidden"
     UNAVAILABLE = "unavailable"
     PAYMENT_REQUIRED = "payment_required"
@@ -50,6 +52,13 @@ class Conflict(DomainError):
 class Invalid(DomainError):
     code = "invalid"
     kind = Kind.INVALID
+
+
+class Unauthorized(DomainError):
+    code = "unauthorized"
+    kind = Kind.UNAUTHORIZED
+    challenge: ClassVar[str] = "Bearer"
+    """How to prove it: the ``WWW-Authenticate`` of the answer, which a 401 must carry (RFC 9110, 11.6.1)."""
 
 
 class Forbidden(DomainError):

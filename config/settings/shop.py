@@ -28,6 +28,12 @@ PIX_EXPIRY = timedelta(minutes=env.int("PIX_EXPIRY_MINUTES", default=30))
 BOLETO_DUE = timedelta(days=env.int("BOLETO_DUE_DAYS", default=3))
 BOLETO_CLEARING = timedelta(days=env.int("BOLETO_CLEARING_DAYS", default=3))
 """Banks report a boleto up to this long after its due date."""
+CAPTURE_LATER = frozenset(env.list("CAPTURE_LATER", default=[]))
+"""Methods whose money is only authorized at the checkout and captured before the first parcel leaves, such as ``card``.
+Where the gateway cannot authorize a method it is captured at once."""
+PAYMENT_RETRY_WINDOW = timedelta(minutes=env.int("PAYMENT_RETRY_MINUTES", default=0))
+"""How long an order whose last payment lapsed or failed still waits for another one. Without it, it is cancelled at
+once, and its cart opened again."""
 CARD_ACTION_TIMEOUT = timedelta(minutes=15)
 """How long a buyer may take for what the card's bank asks of them (3-D Secure)."""
 STOCK_HOLD_MARGIN = timedelta(minutes=15)

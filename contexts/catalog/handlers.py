@@ -13,7 +13,7 @@ from contexts.catalog.usecases.prices import show_price
 from contexts.catalog.usecases.products import show_product
 from contexts.catalog.usecases.reviews import remember_purchases
 from contexts.catalog.usecases.stock import show_stock
-from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered
+from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderRefunded
 from ecommerce import clock
 from ecommerce.inbox import subscribe
 from ecommerce.messaging.envelope import Envelope
@@ -51,6 +51,13 @@ def commit_reserved_stock(event: OrderConfirmed, envelope: Envelope) -> None:
 def give_stock_back(event: OrderCancelled, envelope: Envelope) -> None:
     """Release what is held, return what was sold; the reservation itself knows which, whatever the event says."""
     reservations.cancel_stock(reservation_id=event.order_id, now=clock.now())
+
+
+@subscribe(OrderRefunded)
+def put_pieces_back(event: OrderRefunded, envelope: Envelope) -> None:
+    if event.restock and event.lines:
+        lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in event.lines]
+        reservations.return_stock(reservation_id=event.order_id, lines=lines, now=clock.now())
 
 
 @subscribe(OrderDelivered)

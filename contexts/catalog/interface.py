@@ -78,6 +78,16 @@ class CatalogInterface(ABC):
         """
 
     @abstractmethod
+    def renew_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
+        """Make sure that a reservation lasts until ``expires_at`` at least. Idempotent.
+
+        One that has lapsed, or that nobody knows, takes ``lines`` anew; one that was sold is left as it is.
+
+        Raises:
+            OutOfStock: it had lapsed and the pieces are gone.
+        """
+
+    @abstractmethod
     def release_stock(self, *, reservation_id: UUID) -> None:
         """Give a reservation's pieces back. Idempotent; an unknown reservation is remembered as released, so that a
         late ``reserve_stock`` of the same id is refused. A committed reservation is left as it is."""

@@ -44,6 +44,9 @@ class CatalogProvider(CatalogInterface):
     def reserve_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
         reservations.reserve_stock(reservation_id=reservation_id, lines=lines, expires_at=expires_at, now=clock.now())
 
+    def renew_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
+        reservations.renew_stock(reservation_id=reservation_id, lines=lines, expires_at=expires_at, now=clock.now())
+
     def release_stock(self, *, reservation_id: UUID) -> None:
         reservations.release_stock(reservation_id=reservation_id, now=clock.now())
 

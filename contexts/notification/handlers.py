@@ -18,7 +18,14 @@ from contexts.identity.events import UserRegistered
 from contexts.identity.interface import Customer, IdentityInterface
 from contexts.notification.domain import Recipient, known_locale
 from contexts.notification.usecases import Cause, queue_message
-from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderPlaced, OrderShipped
+from contexts.order.events import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderDelivered,
+    OrderPlaced,
+    OrderRefunded,
+    OrderShipped,
+)
 from contexts.order.interface import Order, OrderInterface, OrderNotFound
 from ecommerce import codec
 from ecommerce.calls import connect
@@ -95,7 +102,15 @@ def tell_order_confirmed(event: OrderConfirmed, envelope: Envelope, orders: Orde
 @subscribe(OrderCancelled, reading=orders_of)
 def tell_order_cancelled(event: OrderCancelled, envelope: Envelope, orders: Orders) -> None:
     """Say that the order is off, and whether money comes back."""
-    _tell_about_order("order_cancelled", _order(event, orders), envelope, was_confirmed=event.was_confirmed)
+    paid = event.was_confirmed or event.had_money
+    _tell_about_order("order_cancelled", _order(event, orders), envelope, was_confirmed=paid)
+
+
+@subscribe(OrderRefunded, reading=orders_of)
+def tell_order_refunded(event: OrderRefunded, envelope: Envelope, orders: Orders) -> None:
+    """Say how much comes back, and why."""
+    amount = codec.to_builtins(event.amount)
+    _tell_about_order("order_refunded", _order(event, orders), envelope, refunded=amount, reason=event.reason)
 
 
 @subscribe(OrderShipped, reading=orders_and_customers_of)

@@ -21,6 +21,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from contexts.order.models import (
@@ -30,6 +31,8 @@ from contexts.order.models import (
     Order,
     OrderLine,
     PaymentAttempt,
+    Refund,
+    RefundLine,
     Shipment,
     ShipmentStatus,
     ShippingMethod,
@@ -40,6 +43,7 @@ from contexts.order.models import (
 from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.cases import resolve_case
 from contexts.order.usecases.fulfil import ship_order, track_shipment
+from contexts.order.usecases.refund import RefundRequest, refund_lines
 from ecommerce import clock
 from ecommerce.admin import ContextAdmin
 from ecommerce.db.back_office import ReadOnly, table, worked_out_once
@@ -73,9 +77,11 @@ class ShipDialog(BaseDialogForm):
 
     def __init__(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, object_id, *args, **kwargs)
-        lines = OrderLine.objects.using("order").filter(order_id=object_id, shipped_quantity__lt=F("quantity"))
+        lines = OrderLine.objects.using("order").filter(
+            order_id=object_id, shipped_quantity__lt=F("quantity") - F("withdrawn_quantity")
+        )
         for line in lines.order_by("position"):
-            left = line.quantity - line.shipped_quantity
+            left = line.to_send
             self.fields[f"line-{line.id}"] = forms.IntegerField(
                 label=f"{line.sku} – {line.name} (faltam {left})", min_value=0, max_value=left, initial=left,
                 widget=UnfoldAdminIntegerFieldWidget,
@@ -83,8 +89,39 @@ class ShipDialog(BaseDialogForm):
 
     @property
     def quantities(self) -> dict[UUID, int]:
-        lines = ((name.partition("line-")[2], pieces) for name, pieces in self.cleaned_data.items())
-        return {UUID(line): pieces for line, pieces in lines if line}
+        return pieces_by_line(self.cleaned_data)
+
+
+class RefundDialog(BaseDialogForm):
+    """How many pieces of each line go back: at first none."""
+
+    reason = forms.CharField(label="Motivo", max_length=200, widget=UnfoldAdminTextInputWidget)
+    freight = forms.BooleanField(
+        label="Devolver a parte no frete", required=False, initial=True, widget=UnfoldBooleanSwitchWidget
+    )
+    restock = forms.BooleanField(
+        label="As peças voltam ao estoque", required=False, initial=True, widget=UnfoldBooleanSwitchWidget
+    )
+
+    def __init__(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, object_id, *args, **kwargs)
+        lines = OrderLine.objects.using("order").filter(order_id=object_id, refunded_quantity__lt=F("quantity"))
+        for line in lines.order_by("position"):
+            left = line.quantity - line.refunded_quantity
+            self.fields[f"line-{line.id}"] = forms.IntegerField(
+                label=f"{line.sku} – {line.name} (até {left})", min_value=0, max_value=left, initial=0,
+                widget=UnfoldAdminIntegerFieldWidget,
+            )  # fmt: skip
+
+    @property
+    def pieces(self) -> dict[UUID, int]:
+        return {line: pieces for line, pieces in pieces_by_line(self.cleaned_data).items() if pieces}
+
+
+def pieces_by_line(cleaned: dict[str, Any]) -> dict[UUID, int]:
+    """Return how many pieces of each line a dialog says."""
+    lines = ((name.partition("line-")[2], pieces) for name, pieces in cleaned.items())
+    return {UUID(line): pieces for line, pieces in lines if line}
 
 
 class TrackDialog(BaseDialogForm):
@@ -120,7 +157,7 @@ class OrderPagesAdmin(ReadOnly, ContextAdmin):
 
 class LineInline(ReadOnly, TabularInline):
     model = OrderLine
-    fields = ("sku", "name", "quantity", "shipped_quantity", "unit_price", "discount", "total")
+    fields = ("sku", "name", "quantity", "shipped_quantity", "refunded_quantity", "unit_price", "discount", "total")
     ordering = ("position",)
     extra = 0
 
@@ -129,6 +166,14 @@ class PaymentInline(ReadOnly, TabularInline):
     model = PaymentAttempt
     fields = ("method", "amount", "instalments", "status", "decline_code", "gateway_id", "expires_at")
     ordering = ("position",)
+    extra = 0
+    show_change_link = True
+
+
+class RefundInline(ReadOnly, TabularInline):
+    model = Refund
+    fields = ("amount", "origin", "status", "reason", "actor", "requested_at", "done_at")
+    ordering = ("requested_at",)
     extra = 0
     show_change_link = True
 
@@ -155,15 +200,18 @@ class OrderAdmin(OrderPagesAdmin):
         ("O que aconteceu", {"fields": ("story", "failure")}),
     )
     readonly_fields = ("situation", "address", "story")
-    inlines = (LineInline, PaymentInline, ShipmentInline)
+    inlines = (LineInline, PaymentInline, RefundInline, ShipmentInline)
     actions = ("cancel",)
-    actions_detail = ("cancel_one", "ship")
+    actions_detail = ("cancel_one", "refund", "ship")
 
     def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("order.change_order")
 
     def has_ship_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("order.add_shipment")
+
+    def has_refund_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("order.add_refund")
 
     @display(description="situação", ordering="status", label=ORDER_COLOURS)
     def situation(self, order: Order) -> tuple[str, str]:
@@ -199,6 +247,29 @@ class OrderAdmin(OrderPagesAdmin):
     )
     def cancel_one(self, request: HttpRequest, form: CancelDialog, object_id: str) -> HttpResponse:
         self._cancel(request, UUID(object_id), "Pedido", form.cleaned_data["reason"])
+        return self.back_to(request, object_id)
+
+    @action(
+        description="Devolver em parte",
+        permissions=["refund"],
+        url_path="refund",
+        icon="currency_exchange",
+        dialog={
+            "title": "Devolver peças",
+            "description": "O que foi pago por elas volta pelo mesmo meio. Para devolver tudo, cancele o pedido.",
+            "form_class": RefundDialog,
+            "form_submit_text": "Devolver",
+        },
+    )
+    def refund(self, request: HttpRequest, form: RefundDialog, object_id: str) -> HttpResponse:
+        asked = RefundRequest(
+            order_id=UUID(object_id),
+            pieces=form.pieces,
+            freight=form.cleaned_data["freight"],
+            restock=form.cleaned_data["restock"],
+            reason=form.cleaned_data["reason"],
+        )
+        self.run(request, "Devolução", refund_lines, done="pedida.", wanted=asked, claim=None)
         return self.back_to(request, object_id)
 
     @action(
@@ -253,6 +324,9 @@ def _entries(order: Order) -> Iterator[Entry]:
     for entry in LedgerEntry.objects.using("order").filter(attempt__order=order).select_related("attempt"):
         what = f"{entry.get_kind_display()} {entry.amount} {entry.attempt.currency}"
         yield entry.at, "dinheiro", what, entry.attempt.get_method_display()
+    for refund in order.refunds.all():
+        what = f"{refund.get_origin_display()} {refund.money}"
+        yield refund.requested_at, "devolução", what, _said(refund.get_status_display(), refund.actor, refund.reason)
     for shipment in order.shipments.prefetch_related("events"):
         yield shipment.shipped_at, "envio", shipment.carrier, shipment.tracking_code
         for event in shipment.events.all():
@@ -297,6 +371,32 @@ class LedgerEntryAdmin(OrderPagesAdmin):
     ordering = ("-at", "-id")
     search_fields = ("attempt__id__exact", "attempt__order__number__exact")
     search_help_text = "Id do pagamento ou número do pedido, por inteiro"
+
+
+@admin.register(Refund)
+class RefundAdmin(OrderPagesAdmin):
+    list_display = ("requested_at", "order", "amount", "origin", "status", "reason", "done_at")
+    list_filter = ("status", "origin")
+    list_select_related = ("order",)
+    ordering = ("-requested_at", "-id")
+    search_fields = ("id__exact", "order__number__exact")
+    search_help_text = "Id da devolução ou número do pedido, por inteiro"
+    readonly_fields = ("pieces", "payments")
+
+    @admin.display(description="peças")
+    @worked_out_once
+    def pieces(self, refund: Refund) -> SafeString:
+        lines = RefundLine.objects.using("order").filter(refund=refund).select_related("order_line")
+        return table(
+            (f"{line.quantity} ×", line.order_line.sku, line.order_line.name, line.amount, line.freight)
+            for line in lines.order_by("order_line__position")
+        )
+
+    @admin.display(description="pagamentos")
+    @worked_out_once
+    def payments(self, refund: Refund) -> SafeString:
+        shares = refund.shares.select_related("attempt").order_by("attempt__position")
+        return table((share.attempt.get_method_display(), share.amount) for share in shares)
 
 
 @admin.register(Shipment)

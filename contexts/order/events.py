@@ -46,7 +46,10 @@ class OrderConfirmed:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderCancelled:
-    """The order will not be fulfilled. ``was_confirmed``: its stock had been taken and its coupon used."""
+    """The order will not be fulfilled. ``was_confirmed``: its stock had been taken and its coupon used.
+
+    ``had_money``: something had been paid all the same, and goes back.
+    """
 
     type: ClassVar[str] = "order.cancelled.v1"
     aggregate: ClassVar[str] = "order"
@@ -55,6 +58,34 @@ class OrderCancelled:
     number: str
     reason: str
     was_confirmed: bool
+    had_money: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundedLine:
+    variant_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRefunded:
+    """Money of an order that stands went back to its buyer.
+
+    ``lines`` are the pieces it was for, none if it was paid twice or given back at the gateway. ``restock``: they can
+    be sold again.
+    """
+
+    type: ClassVar[str] = "order.refunded.v1"
+    aggregate: ClassVar[str] = "order"
+
+    order_id: UUID
+    number: str
+    refund_id: UUID
+    amount: Money
+    reason: str
+    lines: list[RefundedLine]
+    restock: bool
+    refunded_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.models import Q, QuerySet
 
 from contexts.order.domain import Status
-from contexts.order.models import DailySales, Order
+from contexts.order.models import DailySales, Order, PaymentAttempt, Refund
 from ecommerce.money import Money
 
 SHIPPING = """
@@ -68,6 +68,22 @@ def orders_matching(
 def order_by_id(order_id: UUID) -> Order | None:
     """Return an order alone. One statement."""
     return Order.objects.using("order").filter(id=order_id).first()
+
+
+def payment_by_id(payment_id: UUID) -> PaymentAttempt | None:
+    """Return a payment alone. One statement."""
+    return PaymentAttempt.objects.using("order").filter(id=payment_id).first()
+
+
+def refund_by_id(refund_id: UUID) -> Refund | None:
+    """Return a refund alone. One statement."""
+    return Refund.objects.using("order").filter(id=refund_id).first()
+
+
+def refunds_of(order_id: UUID) -> list[Refund]:
+    """Return the refunds of an order with their lines, oldest first, at most 200. Two statements."""
+    refunds = Refund.objects.using("order").filter(order_id=order_id).prefetch_related("lines")
+    return list(refunds.order_by("requested_at", "id")[:200])
 
 
 def sales_between(*, first: datetime, last: datetime) -> list[dict[str, Any]]:

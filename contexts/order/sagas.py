@@ -11,10 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from contexts.cart.interface import CartInterface
 from contexts.catalog.interface import CatalogInterface, StockLine
 from contexts.order.events import OrderedLine
-from contexts.order.usecases.pay import charge_order, refund_order
+from contexts.order.usecases.pay import charge_order, close_payments, refund_order
+from contexts.order.usecases.refund import finish_refund, pay_refund
 from contexts.order.usecases.settle import await_payment, confirm_order, reject_order
 from contexts.promotion.interface import Basket, CouponRefused, PromotionInterface
 from ecommerce import codec
@@ -28,9 +31,8 @@ promotions = connect(PromotionInterface)
 
 
 def reserve_inventory(saga: SagaState) -> None:
-    lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in _basket(saga).lines]
     expires_at = datetime.fromisoformat(saga.data["hold_until"])
-    catalog.reserve_stock(reservation_id=saga.subject, lines=lines, expires_at=expires_at)
+    catalog.reserve_stock(reservation_id=saga.subject, lines=_stock_lines(saga), expires_at=expires_at)
 
 
 def release_inventory(saga: SagaState) -> None:
@@ -69,12 +71,26 @@ def process_payment(saga: SagaState) -> Wait | None:
         return None
     convert_cart(saga)
     await_payment(order_id=saga.subject, now=saga.now)
-    return Wait(until=outlook.waits_until)
+    return Wait(until=outlook.waits_until, data={"waited": True})
 
 
 def refund_payment(saga: SagaState) -> None:
     reopen_cart(saga)
     refund_order(order_id=saga.subject, reason="order failed", now=saga.now)
+
+
+def has_waited(data: Mapping[str, Any]) -> bool:
+    return bool(data.get("waited"))
+
+
+def keep_inventory(saga: SagaState) -> None:
+    """Make sure of the pieces once the money is there, which may be later than they were held.
+
+    Raises:
+        OutOfStock: they were sold to others; the money goes back.
+    """
+    until = saga.now + settings.STOCK_HOLD_MARGIN
+    catalog.renew_stock(reservation_id=saga.subject, lines=_stock_lines(saga), expires_at=until)
 
 
 def convert_cart(saga: SagaState) -> None:
@@ -105,21 +121,49 @@ def give_money_back(saga: SagaState) -> None:
     refund_order(order_id=saga.subject, reason=saga.data["reason"], now=saga.now)
 
 
+def send_money_back(saga: SagaState) -> None:
+    pay_refund(refund_id=UUID(saga.data["refund_id"]), now=saga.now)
+
+
+def tell_about_refund(saga: SagaState) -> None:
+    finish_refund(refund_id=UUID(saga.data["refund_id"]), now=saga.now)
+
+
+def close_open_payments(saga: SagaState) -> None:
+    close_payments(order_id=saga.subject, now=saga.now)
+
+
+def _stock_lines(saga: SagaState) -> list[StockLine]:
+    return [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in _basket(saga).lines]
+
+
 def _basket(saga: SagaState) -> Basket:
     basket: Mapping[str, Any] = saga.data["basket"]
     return codec.from_builtins(basket, Basket)
 
 
+_UNTIL_PAID = (
+    Step("write_order", undo=reject),
+    Step("reserve_inventory", do=reserve_inventory, undo=release_inventory),
+    Step("validate_coupon", do=validate_coupon, undo=release_coupon, when=has_discount),
+    Step("process_payment", do=process_payment, undo=refund_payment, attempts=20),
+)
+_ONCE_PAID = (
+    Step("convert_cart", do=convert_cart, undo=reopen_cart, attempts=20),
+    Step("send_confirmation", do=send_confirmation, attempts=20),
+)
+
+register(Saga("CREATE_ORDER", steps=(*_UNTIL_PAID, *_ONCE_PAID)))
+"""For orders that were placed before the pieces were made sure of; some wait for a boleto."""
+
 CREATE_ORDER = register(
     Saga(
         "CREATE_ORDER",
+        version=2,
         steps=(
-            Step("write_order", undo=reject),
-            Step("reserve_inventory", do=reserve_inventory, undo=release_inventory),
-            Step("validate_coupon", do=validate_coupon, undo=release_coupon, when=has_discount),
-            Step("process_payment", do=process_payment, undo=refund_payment, attempts=20),
-            Step("convert_cart", do=convert_cart, undo=reopen_cart, attempts=20),
-            Step("send_confirmation", do=send_confirmation, attempts=20),
+            *_UNTIL_PAID,
+            Step("keep_inventory", do=keep_inventory, attempts=20, when=has_waited),
+            *_ONCE_PAID,
         ),
     )
 )
@@ -144,3 +188,26 @@ REFUND_ORDER = register(
     )
 )
 """For money that arrived after its order had ended."""
+
+REFUND_PART = register(
+    Saga(
+        "REFUND_PART",
+        steps=(
+            Step("write_refund"),
+            Step("send_money_back", do=send_money_back, attempts=1000, final=True),
+            Step("tell_about_refund", do=tell_about_refund, attempts=1000, final=True),
+        ),
+    )
+)
+"""For a part of the money of an order that stands: pieces given back, or what was paid beyond its total."""
+
+CLOSE_PAYMENTS = register(
+    Saga(
+        "CLOSE_PAYMENTS",
+        steps=(
+            Step("confirm_order"),
+            Step("close_open_payments", do=close_open_payments, attempts=1000, final=True),
+        ),
+    )
+)
+"""For the payments that an order no longer waits for, because another one came first."""

@@ -10,7 +10,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from contexts.order.domain import Method, Status, normalized_tax_id
-from contexts.order.models import CURRENCY, AttemptStatus, ShipmentStatus
+from contexts.order.models import CURRENCY, AttemptStatus, RefundOrigin, RefundStatus, ShipmentStatus
 from ecommerce.http.serializers import MoneyField
 from ecommerce.money import Money
 
@@ -66,6 +66,15 @@ class PayerSerializer(serializers.Serializer[Any]):
         return normalized_tax_id(tax_id)
 
 
+class NewPaymentSerializer(PaymentSerializer):
+    amount = MoneyField(required=False, help_text="O que falta pagar; sem ele, é isso mesmo.")
+    payer = PayerSerializer(required=False, default={"name": "", "tax_id": ""})
+    return_url = serializers.URLField(max_length=500, required=False, default="")
+
+    def validate_return_url(self, url: str) -> str:
+        return checked_return_url(url)
+
+
 class PreviewSerializer(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
@@ -88,9 +97,7 @@ class CheckoutSerializer(serializers.Serializer[Any]):
     )  # fmt: skip
 
     def validate_return_url(self, url: str) -> str:
-        if url and not _is_ours(url):
-            raise serializers.ValidationError("Este endereço não é da loja.", "foreign_url")
-        return url
+        return checked_return_url(url)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if (attrs["address"] is None) == (attrs["address_id"] is None):
@@ -107,6 +114,16 @@ class ShipmentLineSerializer(serializers.Serializer[Any]):
     quantity = serializers.IntegerField(min_value=1)
 
 
+class RefundSerializer(serializers.Serializer[Any]):
+    lines = serializers.ListField(child=ShipmentLineSerializer(), min_length=1, max_length=200)
+    freight = serializers.BooleanField(default=True, help_text="Devolve também a parte das peças no frete.")
+    restock = serializers.BooleanField(default=True, help_text="As peças podem ser vendidas de novo.")
+    reason = serializers.CharField(max_length=200)
+
+    def validate_lines(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return each_once(lines)
+
+
 class ShipmentSerializer(serializers.Serializer[Any]):
     carrier = serializers.CharField(max_length=60)
     tracking_code = serializers.CharField(max_length=80)
@@ -116,9 +133,7 @@ class ShipmentSerializer(serializers.Serializer[Any]):
     )  # fmt: skip
 
     def validate_lines(self, lines: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-        if lines and len({line["line_id"] for line in lines}) != len(lines):
-            raise serializers.ValidationError("Cada item aparece uma vez.", "duplicate_line")
-        return lines
+        return lines and each_once(lines)
 
 
 class TrackingEventSerializer(serializers.Serializer[Any]):
@@ -147,6 +162,18 @@ class ShippingMethodSerializer(serializers.Serializer[Any]):
     rates = serializers.ListField(child=ShippingRateSerializer(), allow_empty=False, max_length=500)
 
 
+def each_once(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if len({line["line_id"] for line in lines}) != len(lines):
+        raise serializers.ValidationError("Cada item aparece uma vez.", "duplicate_line")
+    return lines
+
+
+def checked_return_url(url: str) -> str:
+    if url and not _is_ours(url):
+        raise serializers.ValidationError("Este endereço não é da loja.", "foreign_url")
+    return url
+
+
 def _is_ours(url: str) -> bool:
     """Tell whether a URL leads to this installation or to a frontend that may call it."""
     parts = urlsplit(url)
@@ -166,6 +193,7 @@ class OrderLineSchema(serializers.Serializer[Any]):
     image_url = serializers.CharField()
     quantity = serializers.IntegerField()
     shipped_quantity = serializers.IntegerField()
+    refunded_quantity = serializers.IntegerField()
     unit_price = MoneyField()
     discount = MoneyField()
     total = MoneyField()
@@ -278,6 +306,30 @@ class ShipmentSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     order_id = serializers.UUIDField()
     tracking_code = serializers.CharField()
+
+
+class RefundedLineSchema(serializers.Serializer[Any]):
+    line_id = serializers.UUIDField()
+    quantity = serializers.IntegerField()
+    amount = MoneyField()
+    freight = MoneyField(help_text="A parte das peças no frete.")
+
+
+class RefundSchema(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    order_id = serializers.UUIDField()
+    origin = serializers.ChoiceField(choices=RefundOrigin.choices)
+    status = serializers.ChoiceField(choices=RefundStatus.choices)
+    amount = MoneyField()
+    reason = serializers.CharField()
+    restock = serializers.BooleanField()
+    requested_at = serializers.DateTimeField()
+    done_at = serializers.DateTimeField(allow_null=True)
+    lines = RefundedLineSchema(many=True)
+
+
+class RefundsSchema(serializers.Serializer[Any]):
+    results = RefundSchema(many=True)
 
 
 class OrderRowSchema(serializers.Serializer[Any]):

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from ecommerce.errors import DomainError, Kind
+from ecommerce.errors import DomainError, Kind, Unauthorized
 from ecommerce.http.language import language_of
 from ecommerce.http.renderers import to_json
 from ecommerce.http.titles import title_of_code, title_of_error
@@ -31,6 +31,7 @@ STATUS = {
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
     Kind.INVALID: 422,
+    Kind.UNAUTHORIZED: 401,
     Kind.FORBIDDEN: 403,
     Kind.UNAVAILABLE: 503,
     Kind.PAYMENT_REQUIRED: 402,
@@ -194,6 +195,8 @@ def _of_framework(error: drf.APIException, request: HttpRequest | Request) -> Pr
 
 
 def _headers_of(error: DomainError) -> dict[str, str]:
-    """Return ``Retry-After`` when the refusal says when to come back, in seconds."""
+    """Return ``WWW-Authenticate`` for a caller who must say who it is, ``Retry-After`` for one who may come back."""
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": error.challenge}
     seconds = error.params.get("retry_after")
     return {"Retry-After": str(seconds)} if isinstance(seconds, int) else {}

@@ -37,6 +37,7 @@ BY_KIND: dict[Kind, Title] = {
     Kind.NOT_FOUND: ("Não encontrado", "Not found"),
     Kind.CONFLICT: ("Conflito com o estado atual", "Conflict with the current state"),
     Kind.INVALID: ("Operação não permitida por uma regra", "Refused by a rule"),
+    Kind.UNAUTHORIZED: ("Autenticação necessária", "Authentication required"),
     Kind.FORBIDDEN: ("Acesso negado", "Permission denied"),
     Kind.UNAVAILABLE: ("Serviço indisponível no momento", "Service unavailable for now"),
     Kind.PAYMENT_REQUIRED: ("Pagamento recusado", "Payment refused"),

@@ -135,7 +135,7 @@ class StockReservation(models.Model):
 
 
 class ReservationLine(models.Model):
-    """The pieces of one variant in a reservation; never changed."""
+    """The pieces of one variant in a reservation; fewer or none once some of them came back."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     reservation = models.ForeignKey(StockReservation, on_delete=models.CASCADE, db_index=False, related_name="lines")

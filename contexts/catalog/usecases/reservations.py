@@ -74,6 +74,19 @@ EXPIRED = """
     )
     SELECT d.id, l.variant_id, l.quantity FROM due d JOIN stock_reservation_lines l ON l.reservation_id = d.id
 """
+RENEW = """
+    UPDATE stock_reservations SET expires_at = greatest(expires_at, %(expires_at)s), closed_at = NULL WHERE id = %(id)s
+"""
+RETURN_LINES = """
+    WITH back AS (
+        SELECT l.id, l.quantity - r.quantity AS rest
+        FROM unnest(%(variants)s::uuid[], %(quantities)s::int[]) AS r (variant_id, quantity)
+        JOIN stock_reservation_lines l ON l.reservation_id = %(reservation)s AND l.variant_id = r.variant_id
+    ), gone AS (
+        DELETE FROM stock_reservation_lines l USING back b WHERE l.id = b.id AND b.rest = 0
+    )
+    UPDATE stock_reservation_lines l SET quantity = b.rest FROM back b WHERE l.id = b.id AND b.rest > 0
+"""
 ADD_LINES = """
     INSERT INTO stock_reservation_lines (id, reservation_id, variant_id, quantity)
     SELECT * FROM unnest(%(ids)s::uuid[], %(reservations)s::uuid[], %(variants)s::uuid[], %(quantities)s::int[])
@@ -119,6 +132,21 @@ def reserve_stock(*, reservation_id: UUID, lines: Sequence[StockLine], expires_a
         show_changes(work, changes=changes, now=now)
 
 
+def renew_stock(*, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime, now: datetime) -> None:
+    """Make a reservation last until ``expires_at`` at least; one that has lapsed takes ``lines`` anew. Idempotent.
+
+    Raises:
+        OutOfStock: it had lapsed and the pieces are gone.
+    """
+    with unit_of_work("catalog") as work:
+        status, _ = _lock(reservation_id)
+        if status in (None, ReservationStatus.RELEASED):
+            held = (MovementKind.RESERVE,)
+            _take_anew(work, reservation_id, lines, held, ReservationStatus.HELD, now=now)
+        if status in (None, ReservationStatus.RELEASED, ReservationStatus.HELD):
+            execute(RENEW, {"id": reservation_id, "expires_at": expires_at})
+
+
 def release_stock(*, reservation_id: UUID, now: datetime, reason: str = "") -> None:
     """Give back what a reservation still holds. Idempotent.
 
@@ -147,7 +175,8 @@ def commit_stock(*, reservation_id: UUID, lines: Sequence[StockLine], now: datet
         if status == ReservationStatus.HELD:
             _settle(work, reservation_id, pieces, MovementKind.SELL, ReservationStatus.COMMITTED, now)
         elif status in (None, ReservationStatus.RELEASED):
-            _sell_unreserved(work, reservation_id, lines, now=now)
+            sold = (MovementKind.RESERVE, MovementKind.SELL)
+            _take_anew(work, reservation_id, lines, sold, ReservationStatus.COMMITTED, now=now)
 
 
 def cancel_stock(*, reservation_id: UUID, now: datetime) -> None:
@@ -160,6 +189,27 @@ def cancel_stock(*, reservation_id: UUID, now: datetime) -> None:
             _settle(work, reservation_id, pieces, MovementKind.RETURN, ReservationStatus.RETURNED, now)
         elif status is None:
             execute(TOMBSTONE, {"id": reservation_id, "now": now})
+
+
+def return_stock(*, reservation_id: UUID, lines: Sequence[StockLine], now: datetime) -> None:
+    """Put sold pieces of a reservation back on the shelf, no more than it still has; the rest stays sold.
+
+    Not idempotent: call it from a handler.
+    """
+    with unit_of_work("catalog") as work:
+        status, sold = _lock(reservation_id)
+        if status != ReservationStatus.COMMITTED:
+            return
+        wanted = _pieces([(line.variant_id, line.quantity) for line in lines])
+        pieces = {variant: min(quantity, sold[variant]) for variant, quantity in wanted.items() if sold[variant]}
+        movements = [
+            Movement(variant_id=variant, kind=MovementKind.RETURN, quantity=quantity, reservation_id=reservation_id)
+            for variant, quantity in pieces.items()
+        ]
+        back = {"reservation": reservation_id, "variants": list(pieces), "quantities": list(pieces.values())}
+        execute(RETURN_LINES, back)
+        changes = move_stock(movements, now=now, reason="devolução")
+        show_changes(work, changes=changes, now=now)
 
 
 def release_expired_reservations(*, now: datetime, limit: int = 200) -> int:
@@ -218,8 +268,16 @@ def _settle(
     show_changes(work, changes=changes, now=now)
 
 
-def _sell_unreserved(work: UnitOfWork, reservation_id: UUID, lines: Sequence[StockLine], *, now: datetime) -> None:
-    """Reserve and sell at once what a lapsed or unknown reservation should have held."""
+def _take_anew(
+    work: UnitOfWork,
+    reservation_id: UUID,
+    lines: Sequence[StockLine],
+    kinds: Sequence[MovementKind],
+    status: ReservationStatus,
+    *,
+    now: datetime,
+) -> None:
+    """Take what a lapsed or unknown reservation should have held, by movements of these ``kinds``."""
     execute(TOMBSTONE, {"id": reservation_id, "now": now})
     pieces = _pieces([(line.variant_id, line.quantity) for line in lines])
     parameters = {
@@ -232,12 +290,10 @@ def _sell_unreserved(work: UnitOfWork, reservation_id: UUID, lines: Sequence[Sto
     movements = [
         Movement(variant_id=variant_id, kind=kind, quantity=quantity, reservation_id=reservation_id)
         for variant_id, quantity in pieces.items()
-        for kind in (MovementKind.RESERVE, MovementKind.SELL)
+        for kind in kinds
     ]
     try:
-        changes = move_stock(
-            movements, now=now, reason="reserva vencida", close=[reservation_id], close_as=ReservationStatus.COMMITTED
-        )
+        changes = move_stock(movements, now=now, reason="reserva vencida", close=[reservation_id], close_as=status)
     except StockTooLow as error:
         raise OutOfStock("A reserva venceu antes do pagamento e as peças foram vendidas.") from error
     show_changes(work, changes=changes, now=now)

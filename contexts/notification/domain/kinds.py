@@ -39,6 +39,7 @@ KINDS = {
         MessageKind(key="order_placed", label="Pedido recebido"),
         MessageKind(key="order_confirmed", label="Pagamento confirmado", channels=(Channel.EMAIL, Channel.PUSH)),
         MessageKind(key="order_cancelled", label="Pedido cancelado"),
+        MessageKind(key="order_refunded", label="Devolução feita"),
         MessageKind(key="order_shipped", label="Pedido enviado", channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH)),
         MessageKind(key="order_delivered", label="Pedido entregue", channels=(Channel.EMAIL, Channel.PUSH)),
         MessageKind(key="cart_abandoned", label="Carrinho abandonado", category=Category.MARKETING, about_order=False),

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 from uuid import UUID
 
 from contexts.order.domain import Method
-from ecommerce.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from ecommerce.errors import Conflict, Invalid, NotFound, Unauthorized, Unavailable
 from ecommerce.money import Money
 
 ChargeStatus = Literal[
@@ -36,8 +36,9 @@ class OutcomeUnknown(Exception):
     """The request went out and no usable answer came back. Ask with ``find`` before doing anything else."""
 
 
-class WebhookSignatureInvalid(Forbidden):
+class WebhookSignatureInvalid(Unauthorized):
     code = "webhook_signature_invalid"
+    challenge = "Signature"
 
 
 class WebhookMalformed(Invalid):

@@ -3,15 +3,19 @@
 from contexts.order.models.cases import CaseKind, CaseNotOpen, CaseStatus, Finding, StaffCase
 from contexts.order.models.orders import CURRENCY, DailySales, Order, OrderLine, TimelineEntry, locked_order
 from contexts.order.models.payments import (
+    LET_GO,
     OPEN,
     UNSENT,
     AttemptStatus,
     LedgerEntry,
     LedgerKind,
+    News,
     PaymentAttempt,
     WebhookEvent,
+    balances_of,
     payments_of,
 )
+from contexts.order.models.refunds import Refund, RefundLine, RefundOrigin, RefundShare, RefundStatus, asked_back
 from contexts.order.models.shipping import (
     Shipment,
     ShipmentLine,
@@ -23,6 +27,7 @@ from contexts.order.models.shipping import (
 
 __all__ = [
     "CURRENCY",
+    "LET_GO",
     "OPEN",
     "UNSENT",
     "AttemptStatus",
@@ -33,9 +38,15 @@ __all__ = [
     "Finding",
     "LedgerEntry",
     "LedgerKind",
+    "News",
     "Order",
     "OrderLine",
     "PaymentAttempt",
+    "Refund",
+    "RefundLine",
+    "RefundOrigin",
+    "RefundShare",
+    "RefundStatus",
     "Shipment",
     "ShipmentLine",
     "ShipmentStatus",
@@ -45,6 +56,8 @@ __all__ = [
     "TimelineEntry",
     "TrackingEvent",
     "WebhookEvent",
+    "asked_back",
+    "balances_of",
     "locked_order",
     "payments_of",
 ]

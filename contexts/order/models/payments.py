@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.db import connections, models
 from django.db.models import Q
 
 from contexts.order.domain import METHOD_LABELS
+from contexts.order.domain.money_flow import Balance
 from contexts.order.models.orders import CURRENCY, Order, choices
 from ecommerce import codec
 from ecommerce.db import rows
@@ -17,28 +19,48 @@ from ecommerce.ids import new_id
 from ecommerce.money import Money
 
 LEARN = """
+    WITH owner AS MATERIALIZED (
+        SELECT status FROM orders WHERE id = %(order)s FOR NO KEY UPDATE
+    )
     UPDATE payment_attempts AS a
     SET status = %(status)s, gateway_id = coalesce(nullif(%(gateway_id)s, ''), a.gateway_id),
         decline_code = %(decline_code)s, client_data = a.client_data || %(client_data)s, updated_at = %(now)s
-    FROM orders o
-    WHERE a.id = %(id)s AND o.id = a.order_id
+    FROM owner
+    WHERE a.id = %(id)s
       AND array_position(%(progress)s::text[], a.status::text) <= array_position(%(progress)s::text[], %(status)s)
-    RETURNING o.status
+    RETURNING owner.status
 """
-BOOK = """
+"""The order first, then its payment: whoever ends the order and whoever learns of money for it take turns, so that one
+of them sees the other."""
+SUMS = """
+    SELECT coalesce(sum(amount) FILTER (WHERE kind = 'authorize'), 0) AS authorized,
+           coalesce(sum(amount) FILTER (WHERE kind = 'release'), 0) AS released,
+           coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS captured,
+           coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded
+    FROM payment_ledger
+"""
+BOOK = f"""
+    WITH booked AS ({SUMS} WHERE attempt_id = %(attempt)s),
+    said (id, kind, total, known) AS (
+        SELECT %(authorize_id)s::uuid, 'authorize', %(authorized)s::numeric, authorized FROM booked
+        UNION ALL SELECT %(release_id)s, 'release',
+                         CASE WHEN %(authorized)s > 0 THEN 0 ELSE greatest(authorized - %(captured)s, 0) END, released
+                  FROM booked
+        UNION ALL SELECT %(capture_id)s, 'capture', %(captured)s, captured FROM booked
+        UNION ALL SELECT %(refund_id)s, 'refund', %(refunded)s, refunded FROM booked
+    )
     INSERT INTO payment_ledger (id, attempt_id, kind, amount, reference, at)
-    SELECT said.id, %(attempt)s, said.kind, said.total - booked.total, said.kind || 'd:' || said.total, %(now)s
-    FROM (VALUES (%(capture_id)s::uuid, 'capture', %(captured)s::numeric),
-                 (%(refund_id)s::uuid, 'refund', %(refunded)s::numeric)) AS said (id, kind, total)
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(amount), 0) AS total FROM payment_ledger
-        WHERE attempt_id = %(attempt)s AND payment_ledger.kind = said.kind
-    ) AS booked
-    WHERE said.total > booked.total
+    SELECT id, %(attempt)s, kind, total - known, kind || 'd:' || total, %(now)s FROM said WHERE total > known
     RETURNING kind
-"""
-"""Brings the ledger up to the gateway's totals; told the same twice, or late, it writes nothing. The attempt's row must
-be locked by an earlier statement, so that this one sees what others have booked."""
+"""  # noqa: S608
+"""Brings the ledger up to the gateway's totals; told the same twice, or late, it writes nothing. What was authorized
+and is held no longer was captured or released. The attempt's row must be locked by an earlier statement, so that this
+one sees what others have booked."""
+BALANCES = f"""
+    SELECT a.id, a.currency, greatest(l.authorized - l.released - l.captured, 0), l.captured, l.refunded
+    FROM payment_attempts a CROSS JOIN LATERAL ({SUMS} WHERE attempt_id = a.id) AS l
+    WHERE a.order_id = %s ORDER BY a.position
+"""  # noqa: S608
 CLAIM = """
     UPDATE payment_webhooks SET attempts = attempts + 1, due_at = %(due)s
     WHERE id IN (
@@ -66,8 +88,20 @@ class AttemptStatus(models.TextChoices):
 
 OPEN = frozenset({AttemptStatus.PENDING, AttemptStatus.REQUIRES_ACTION})
 """The buyer still has to do something."""
+LET_GO = frozenset({AttemptStatus.EXPIRED, AttemptStatus.VOIDED})
+"""What may have been held is held no longer."""
 UNSENT = frozenset({AttemptStatus.CREATED, AttemptStatus.UNKNOWN})
 """We do not know of a charge at the gateway, though there may be one."""
+
+
+@dataclass(frozen=True)
+class News:
+    """What was learnt of a payment: the order's status, its row being locked, and the kinds of money newly booked."""
+
+    order_status: str
+    booked: frozenset[str]
+    keeps_money: bool
+    """Money came that had not been known of, and it has not gone back."""
 
 
 class PaymentAttempt(models.Model):
@@ -81,6 +115,8 @@ class PaymentAttempt(models.Model):
     amount = models.DecimalField("valor", max_digits=12, decimal_places=2)
     currency = models.CharField("moeda", max_length=3, default=CURRENCY)
     instalments = models.PositiveSmallIntegerField("parcelas", default=1)
+    captures_later = models.BooleanField("captura no envio", default=False, db_default=False)
+    """Only authorized when the order is placed; captured before the first parcel leaves."""
     instrument = models.JSONField("instrumento", default=dict)
     """The gateway's token of a card, or a voucher code; and where the buyer's browser returns to. No card number."""
     status = models.CharField("situação", max_length=16, choices=AttemptStatus, default=AttemptStatus.CREATED)
@@ -116,6 +152,9 @@ class PaymentAttempt(models.Model):
     def money(self) -> Money:
         return Money(self.amount, self.currency)
 
+    balance = Balance()
+    """What the gateway said last, or ``balances_of`` found; nothing as long as neither was asked."""
+
     def learn(
         self,
         *,
@@ -123,39 +162,42 @@ class PaymentAttempt(models.Model):
         gateway_id: str,
         decline_code: str,
         client_data: Mapping[str, str],
-        captured: Money,
-        refunded: Money,
+        balance: Balance,
         now: datetime,
-    ) -> str | None:
+    ) -> News | None:
         """Write down what the gateway says, in the caller's unit of work: this row, and the money that moved.
 
-        Idempotent and independent of order: late news changes nothing. Two statements when there is money, else one.
-        Returns the order's status if money was booked that was not known before and has not gone back, else None.
+        Idempotent and independent of order: late news changes nothing, and None is returned. Two statements when there
+        is money, else one.
         """
         with connections["order"].cursor() as cursor:
             cursor.execute(
                 LEARN,
                 {
-                    "id": self.id, "status": status, "gateway_id": gateway_id, "decline_code": decline_code,
-                    "client_data": codec.encode(client_data).decode(), "progress": AttemptStatus.values, "now": now,
+                    "id": self.id, "order": self.order_id, "status": status, "gateway_id": gateway_id,
+                    "decline_code": decline_code, "client_data": codec.encode(client_data).decode(),
+                    "progress": AttemptStatus.values, "now": now,
                 },
             )  # fmt: skip
             row = cursor.fetchone()
             if row is None:
                 self.refresh_from_db(using="order", fields=["status", "decline_code"])
+                self.balance = balances_of(self.order_id)[self.id]
                 return None
             self.status, self.decline_code, self.gateway_id = status, decline_code, gateway_id or self.gateway_id
-            if not captured:
-                return None
+            self.balance = balance
+            if not (balance.captured or balance.authorized or status in LET_GO):
+                return News(str(row[0]), frozenset(), keeps_money=False)
             cursor.execute(
                 BOOK,
                 {
-                    "attempt": self.id, "captured": captured.amount, "refunded": refunded.amount, "now": now,
+                    "attempt": self.id, "authorized": balance.authorized.amount, "captured": balance.captured.amount,
+                    "refunded": balance.refunded.amount, "now": now, "authorize_id": new_id(), "release_id": new_id(),
                     "capture_id": new_id(), "refund_id": new_id(),
                 },
             )  # fmt: skip
-            booked = {kind for (kind,) in cursor.fetchall()}
-        return str(row[0]) if LedgerKind.CAPTURE in booked and refunded < captured else None
+            booked = frozenset(kind for (kind,) in cursor.fetchall())
+        return News(str(row[0]), booked, keeps_money=LedgerKind.CAPTURE in booked and bool(balance.kept))
 
     def lose_sight(self, *, now: datetime) -> None:
         """Note that the gateway did not answer, unless more is known by now."""
@@ -177,19 +219,36 @@ def payments_of(order_id: UUID) -> list[PaymentAttempt]:
     return rows.fetch(PaymentAttempt, tail, [order_id], using="order", related="order")
 
 
+def balances_of(order_id: UUID) -> dict[UUID, Balance]:
+    """Return what the ledger of each of an order's payments comes to, in order. One statement."""
+    with connections["order"].cursor() as cursor:
+        cursor.execute(BALANCES, [order_id])
+        return {
+            attempt: Balance(
+                authorized=Money(authorized, currency),
+                captured=Money(captured, currency),
+                refunded=Money(refunded, currency),
+            )
+            for attempt, currency, authorized, captured, refunded in cursor.fetchall()
+        }
+
+
 class LedgerKind(models.TextChoices):
+    AUTHORIZE = "authorize", "autorização"
+    RELEASE = "release", "autorização desfeita"
     CAPTURE = "capture", "entrada"
     REFUND = "refund", "devolução"
 
 
 class LedgerEntry(models.Model):
-    """Money that moved. Append-only; what is captured or refunded is the sum of these, kept nowhere else."""
+    """Money that moved, or was promised and let go. Append-only, by a trigger; what is authorized, captured or refunded
+    is the sum of these, kept nowhere else."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     attempt = models.ForeignKey(
         PaymentAttempt, on_delete=models.PROTECT, related_name="ledger", verbose_name="pagamento"
     )
-    kind = models.CharField("tipo", max_length=8, choices=LedgerKind)
+    kind = models.CharField("tipo", max_length=12, choices=LedgerKind)
     amount = models.DecimalField("valor", max_digits=12, decimal_places=2)
     reference = models.CharField("referência", max_length=80)
     at = models.DateTimeField("quando")
@@ -200,6 +259,7 @@ class LedgerEntry(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["attempt", "kind", "reference"], name="payment_ledger_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_ledger_amount"),
+            models.CheckConstraint(condition=Q(kind__in=LedgerKind.values), name="payment_ledger_kind"),
         )
         indexes = (models.Index(fields=["-at", "-id"], name="payment_ledger_newest"),)
 

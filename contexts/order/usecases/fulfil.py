@@ -12,6 +12,7 @@ from contexts.order.domain import Status
 from contexts.order.events import OrderDelivered, OrderShipped
 from contexts.order.interface import OrderNotFound
 from contexts.order.models import Order, OrderLine, Shipment, ShipmentLine, ShipmentStatus, TrackingEvent, locked_order
+from contexts.order.usecases.capture import capture_order
 from ecommerce.errors import Conflict, Invalid, NotFound
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
@@ -48,10 +49,14 @@ def ship_order(
 ) -> Shipment:
     """Send a parcel: the pieces in ``quantities`` by line id, or with None all that is left.
 
+    What was only authorized is captured first: nothing leaves the house unpaid.
+
     Raises:
         OrderNotFound, IllegalTransition, NothingToShip
+        CaptureFailed, PaymentUnclear: the money is not there.
         TrackingCodeTaken: the carrier's code belongs to another parcel.
     """
+    capture_order(order_id=order_id, now=now)
     try:
         with unit_of_work("order") as work:
             order = locked_order(order_id)
@@ -59,7 +64,7 @@ def ship_order(
                 raise OrderNotFound("Pedido não encontrado.")
             lines = list(OrderLine.objects.using("order").filter(order_id=order_id).order_by("position"))
             parcel = _parcel(lines, quantities)
-            left = sum(line.quantity - line.shipped_quantity for line in lines) - sum(parcel.values())
+            left = sum(line.to_send for line in lines) - sum(parcel.values())
             order.ship(everything=left == 0, actor=actor, now=now)
             shipment = Shipment(order=order, carrier=carrier, tracking_code=tracking_code, shipped_at=now)
             shipment.save(using="order", force_insert=True)
@@ -120,7 +125,7 @@ def _deliver(work: UnitOfWork, order: Order, *, at: datetime, actor: str, now: d
 
 def _parcel(lines: list[OrderLine], quantities: Mapping[UUID, int] | None) -> dict[UUID, int]:
     """Return how many pieces of each line go into the parcel."""
-    left = {line.id: line.quantity - line.shipped_quantity for line in lines}
+    left = {line.id: line.to_send for line in lines}
     parcel = {line: count for line, count in (left if quantities is None else quantities).items() if count}
     if not parcel or any(count < 0 or count > left.get(line, 0) for line, count in parcel.items()):
         raise NothingToShip("Essas peças não estão por enviar.", lines={str(line): n for line, n in left.items()})

@@ -118,10 +118,9 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
             MethodUnavailable, EmailRequired, CartBeingOrdered and what ``price_checkout`` raises
         AlreadyRequested: the key was claimed by a parallel request.
     """
-    gateways = [adapters.gateway_for(each.method, instalments=each.instalments) for each in checkout.payments]
     check_payer(checkout.payments, checkout.payer["tax_id"])
     address = _address(checkout)
-    intents = [_with_card(intent, checkout.buyer) for intent in checkout.payments]
+    intents = [with_card(intent=intent, buyer=checkout.buyer) for intent in checkout.payments]
     priced = price_checkout(
         cart_id=checkout.cart_id,
         buyer=checkout.buyer,
@@ -131,7 +130,7 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
     amounts = _agree(checkout, priced)
     order = _order(checkout, address, priced, now)
     lines = _lines(order, priced)
-    attempts = _attempts(order, intents, amounts, gateways, checkout.return_url, now)
+    attempts = new_attempts(order=order, intents=intents, amounts=amounts, return_url=checkout.return_url, now=now)
     run = _write(order, lines, attempts, priced, claim, now=now)
     engine.run(run)
     if run.error is not None:
@@ -241,15 +240,15 @@ def _lines(order: Order, priced: PricedCheckout) -> list[OrderLine]:
     ]
 
 
-def _attempts(
-    order: Order,
-    intents: Sequence[PaymentIntent],
-    amounts: Sequence[Money],
-    gateways: Sequence[str],
-    return_url: str,
-    now: datetime,
+def new_attempts(
+    *, order: Order, intents: Sequence[PaymentIntent], amounts: Sequence[Money], return_url: str, now: datetime
 ) -> list[PaymentAttempt]:
-    """Return one attempt per amount; an order that costs nothing has none."""
+    """Return one attempt per amount; an order that costs nothing has none.
+
+    Raises:
+        MethodUnavailable, InstalmentsRefused: no gateway takes such a payment.
+    """
+    gateways = [adapters.gateway_for(intent.method, instalments=intent.instalments) for intent in intents]
     return [
         PaymentAttempt(
             order=order,
@@ -258,6 +257,7 @@ def _attempts(
             method=intent.method.value,
             amount=amount.amount,
             instalments=intent.instalments,
+            captures_later=_captures_later(intent.method, gateway),
             instrument={
                 "token": intent.card_token, "brand": intent.card_brand, "last4": intent.card_last4,
                 "voucher_code": intent.voucher_code,
@@ -269,6 +269,10 @@ def _attempts(
         )
         for position, (intent, amount, gateway) in enumerate(zip(intents, amounts, gateways, strict=False))
     ]  # fmt: skip
+
+
+def _captures_later(method: Method, gateway: str) -> bool:
+    return method in settings.CAPTURE_LATER and method in adapters.gateway(gateway).capabilities.authorizes
 
 
 def _expiry(method: Method, now: datetime) -> datetime:
@@ -288,7 +292,7 @@ def _saga_data(order: Order, priced: PricedCheckout, attempts: Sequence[PaymentA
         "cart_version": priced.cart.version,
         "basket": codec.to_builtins(priced.basket),
         "discount": codec.to_builtins(priced.totals.discount),
-        "hold_until": max([order.placed_at, *lapses]) + settings.STOCK_HOLD_MARGIN,
+        "hold_until": max([order.placed_at, *lapses]) + settings.PAYMENT_RETRY_WINDOW + settings.STOCK_HOLD_MARGIN,
     }
 
 
@@ -300,7 +304,7 @@ def _address(checkout: Checkout) -> Address:
     return identity.get_address(customer_id=checkout.buyer.customer_id, address_id=checkout.address_id)
 
 
-def _with_card(intent: PaymentIntent, buyer: Buyer) -> PaymentIntent:
+def with_card(*, intent: PaymentIntent, buyer: Buyer) -> PaymentIntent:
     """Return the intent with the gateway's token of the customer's saved card, if it names one."""
     if intent.saved_card_id is None:
         return intent

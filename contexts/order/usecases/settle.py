@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from contexts.order.domain import Status
+from contexts.order.domain import PAYABLE, Status
 from contexts.order.events import OrderCancelled, OrderConfirmed, OrderedLine, OrderPlaced
-from contexts.order.models import Order, locked_order
-from contexts.order.usecases.pay import not_payable
-from ecommerce.unit_of_work import unit_of_work
+from contexts.order.models import Order, balances_of, locked_order, payments_of
+from contexts.order.usecases.pay import UNPAID, not_payable
+from contexts.order.usecases.record import return_everything, square_up
+from ecommerce.saga import engine
+from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
 FACTS = ("code", "kind", "detail", "params")
 
@@ -36,6 +38,8 @@ def await_payment(*, order_id: UUID, now: datetime) -> None:
 def confirm_order(*, order_id: UUID, lines: Sequence[OrderedLine], now: datetime) -> None:
     """Confirm a paid order and tell everybody, with its ``lines``. Idempotent.
 
+    If it had waited for its money, payments that are still open are closed, and what was paid twice goes back.
+
     Raises:
         OrderNotPayable: the order was cancelled in between; its money goes back.
     """
@@ -45,6 +49,7 @@ def confirm_order(*, order_id: UUID, lines: Sequence[OrderedLine], now: datetime
             return
         if order.status not in (Status.PENDING, Status.AWAITING_PAYMENT):
             raise not_payable(order)
+        waited = order.status == Status.AWAITING_PAYMENT
         order.confirm(now=now)
         order.save_change()
         event = OrderConfirmed(
@@ -58,25 +63,43 @@ def confirm_order(*, order_id: UUID, lines: Sequence[OrderedLine], now: datetime
             confirmed_at=now,
         )
         work.publish(event, subject=order.id, version=order.version)
+        if waited:
+            _tidy_up(work, order, now=now)
 
 
 def reject_order(*, order_id: UUID, error: Mapping[str, Any], now: datetime) -> None:
     """End an order whose saga turned back: failed, or cancelled if the buyer had been told that it stands. Idempotent.
 
-    ``error`` is what the saga says of it: ``code``, ``kind``, ``detail`` and ``params``.
+    ``error`` is what the saga says of it: ``code``, ``kind``, ``detail`` and ``params``. Money that came after the saga
+    had given everything back is given back by a saga of its own.
     """
     with unit_of_work("order") as work:
         order = _locked(order_id)
+        if order.status not in PAYABLE:
+            return
+        balances = balances_of(order_id).values()
         if order.status == Status.PENDING:
             order.fail(failure={fact: error[fact] for fact in FACTS}, now=now)
             order.save_change()
-        elif order.status == Status.AWAITING_PAYMENT:
+        else:
             order.cancel(reason=_reason(error), actor="system", now=now)
             order.save_change()
             event = OrderCancelled(
-                order_id=order.id, number=order.number, reason=order.cancel_reason, was_confirmed=False
+                order_id=order.id,
+                number=order.number,
+                reason=order.cancel_reason,
+                was_confirmed=False,
+                had_money=any(balance.captured for balance in balances),
             )
             work.publish(event, subject=order.id, version=order.version)
+        if any(balance.kept for balance in balances):
+            return_everything(work=work, order_id=order.id, reason=f"order {order.status}", now=now)
+
+
+def _tidy_up(work: UnitOfWork, order: Order, *, now: datetime) -> None:
+    if any(attempt.status in UNPAID for attempt in payments_of(order.id)):
+        engine.start(work, "CLOSE_PAYMENTS", subject=order.id, data={}, now=now, held=False)
+    square_up(work=work, order_id=order.id, now=now)
 
 
 def _locked(order_id: UUID) -> Order:

@@ -22,7 +22,7 @@ from contexts.order.usecases.place_order import AlreadyRequested, Checkout, Clai
 from contexts.order.usecases.price_checkout import Buyer, price_checkout
 from contexts.order.usecases.receive_webhook import store_webhook
 from contexts.order.views.documents import order_document, preview_document
-from contexts.order.views.requests import cart_token
+from contexts.order.views.requests import KEY, cart_token
 from ecommerce import clock
 from ecommerce.errors import DomainError
 from ecommerce.http import idempotency
@@ -32,7 +32,6 @@ from ecommerce.http.input import validated
 from ecommerce.http.language import language_of
 from ecommerce.http.views import APIView
 
-KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, required=True)
 TOKEN = OpenApiParameter("X-Cart-Token", str, OpenApiParameter.HEADER, description="O token do carrinho do convidado.")
 
 

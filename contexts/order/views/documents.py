@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from contexts.order.models import OPEN, Order, OrderLine, PaymentAttempt, Shipment, TimelineEntry
+from contexts.order.models import OPEN, Order, OrderLine, PaymentAttempt, Refund, Shipment, TimelineEntry
 from contexts.order.usecases.price_checkout import PricedCheckout
 from contexts.order.views.tokens import access_token
 from ecommerce.money import Money
@@ -25,7 +25,8 @@ def order_document(order: Order, lines: Iterable[OrderLine], payments: Iterable[
             {
                 "id": line.id, "variant_id": line.variant_id, "product_id": line.product_id, "sku": line.sku,
                 "name": line.name, "options": line.options, "image_url": line.image_url, "quantity": line.quantity,
-                "shipped_quantity": line.shipped_quantity, "unit_price": _money(line.unit_price, order),
+                "shipped_quantity": line.shipped_quantity, "refunded_quantity": line.refunded_quantity,
+                "unit_price": _money(line.unit_price, order),
                 "discount": _money(line.discount, order), "total": _money(line.total, order),
             }
             for line in lines
@@ -62,6 +63,22 @@ def payment_document(payment: PaymentAttempt) -> dict[str, Any]:
         "status": payment.status, "decline_code": payment.decline_code, "client_data": payment.client_data,
         "expires_at": payment.expires_at if payment.status in OPEN else None,
         "card": {name: payment.instrument.get(name, "") for name in ("brand", "last4")},
+    }  # fmt: skip
+
+
+def refund_document(refund: Refund) -> dict[str, Any]:
+    """Return a refund with the pieces it is for; they should be prefetched."""
+    return {
+        "id": refund.id, "order_id": refund.order_id, "origin": refund.origin, "status": refund.status,
+        "amount": refund.money, "reason": refund.reason, "restock": refund.restock,
+        "requested_at": refund.requested_at, "done_at": refund.done_at,
+        "lines": [
+            {
+                "line_id": line.order_line_id, "quantity": line.quantity,
+                "amount": Money(line.amount, refund.currency), "freight": Money(line.freight, refund.currency),
+            }
+            for line in refund.lines.all()
+        ],
     }  # fmt: skip
 
 

@@ -10,9 +10,8 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.order.interface import OrderNotFound
 from contexts.order.models import Order
-from contexts.order.queries import order_by_id, orders_matching, orders_of, sales_between
+from contexts.order.queries import orders_matching, orders_of, sales_between
 from contexts.order.serializers import (
     CancelSerializer,
     OrderRowSchema,
@@ -28,7 +27,7 @@ from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.configure_shipping import put_shipping_method
 from contexts.order.usecases.fulfil import ship_order, track_shipment
 from contexts.order.views.documents import order_document, order_row, tracking_document
-from contexts.order.views.tokens import is_access_token
+from contexts.order.views.requests import CHANGE, ORDER_TOKEN, SEE, actor_of, visible_order
 from ecommerce import clock
 from ecommerce.http import schema
 from ecommerce.http.authentication import principal_of
@@ -37,9 +36,7 @@ from ecommerce.http.pagination import CursorPage
 from ecommerce.http.permissions import HasScope
 from ecommerce.http.views import APIView
 
-ORDER_TOKEN = OpenApiParameter("X-Order-Token", str, OpenApiParameter.HEADER, description="access_token do convidado.")
 PAGE = [OpenApiParameter("limit", int), OpenApiParameter("cursor", str)]
-SEE, CHANGE = "order.view_order", "order.change_order"
 
 
 class OrdersView(APIView):
@@ -56,7 +53,7 @@ class OrderView(APIView):
 
     @extend_schema(responses={200: OrderSchema}, parameters=[ORDER_TOKEN], tags=["order"], summary="Um pedido")
     def get(self, request: Request, order_id: UUID) -> Response:
-        return Response(_document(_visible(request, order_id, SEE)))
+        return Response(_document(visible_order(request, order_id, SEE)))
 
 
 class TrackingView(APIView):
@@ -66,7 +63,7 @@ class TrackingView(APIView):
         responses={200: TrackingSchema}, parameters=[ORDER_TOKEN], tags=["order"], summary="Onde está o pedido"
     )
     def get(self, request: Request, order_id: UUID) -> Response:
-        order = _visible(request, order_id, SEE)
+        order = visible_order(request, order_id, SEE)
         shipments = order.shipments.prefetch_related("events").order_by("shipped_at", "id")
         return Response(tracking_document(order, shipments, order.timeline.order_by("version")))
 
@@ -80,8 +77,8 @@ class CancelView(APIView):
     )  # fmt: skip
     def post(self, request: Request, order_id: UUID) -> Response:
         data = validated(CancelSerializer, request.data)
-        order = _visible(request, order_id, CHANGE)
-        cancel_order(order_id=order_id, reason=data["reason"], actor=_actor(request), now=clock.now())
+        order = visible_order(request, order_id, CHANGE)
+        cancel_order(order_id=order_id, reason=data["reason"], actor=actor_of(request), now=clock.now())
         order.refresh_from_db()
         return Response(_document(order))
 
@@ -113,7 +110,7 @@ class ShipmentsView(APIView):
             carrier=data["carrier"],
             tracking_code=data["tracking_code"],
             quantities=quantities,
-            actor=_actor(request),
+            actor=actor_of(request),
             now=clock.now(),
         )
         return Response({"id": shipment.id, "order_id": order_id, "tracking_code": shipment.tracking_code}, 201)
@@ -135,7 +132,7 @@ class TrackingEventsView(APIView):
             description=data["description"],
             location=data["location"],
             at=data["at"] or now,
-            actor=_actor(request),
+            actor=actor_of(request),
             now=now,
         )
         return Response(status=204)
@@ -167,29 +164,8 @@ class SalesView(APIView):
         return Response({"results": sales_between(first=now - timedelta(days=days), last=now)})
 
 
-def _visible(request: Request, order_id: UUID, scope: str) -> Order:
-    """Return an order that the requester may see: its customer, a guest with its token, or staff with ``scope``.
-
-    Raises:
-        OrderNotFound: unknown, or not theirs.
-    """
-    order, principal = order_by_id(order_id), principal_of(request)
-    if order is not None and (
-        (principal.id is not None and order.customer_id == principal.id)
-        or (principal.is_authenticated and principal.has_scope(scope))
-        or is_access_token(request.headers.get("X-Order-Token", ""), order_id)
-    ):
-        return order
-    raise OrderNotFound("Pedido não encontrado.")
-
-
 def _document(order: Order) -> dict[str, Any]:
     return order_document(order, order.lines.order_by("position"), order.payments.order_by("position"))
-
-
-def _actor(request: Request) -> str:
-    customer_id = principal_of(request).id
-    return f"user:{customer_id}" if customer_id else "guest"
 
 
 def _page(request: Request) -> CursorPage:

@@ -45,6 +45,9 @@ class FakeCatalog(CatalogInterface):
     def reserve_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
         raise AssertionError("a cart reserves nothing")
 
+    def renew_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
+        raise NotImplementedError
+
     def release_stock(self, *, reservation_id: UUID) -> None:
         raise AssertionError("a cart releases nothing")
 

@@ -7,7 +7,14 @@ import pytest
 from contexts.catalog.interface import StockLine
 from contexts.catalog.models import Stock, StockMovement, VerifiedPurchase
 from contexts.catalog.usecases.reservations import reserve_stock
-from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderedLine
+from contexts.order.events import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderDelivered,
+    OrderedLine,
+    OrderRefunded,
+    RefundedLine,
+)
 from ecommerce.ids import new_id
 from ecommerce.testing import deliver
 from tests.contexts.catalog.factories import NOON, brl, on_sale
@@ -46,6 +53,20 @@ def test_a_paid_order_takes_its_pieces_once_however_often_it_is_told():
     deliver(confirmed(order_id, shirt, 2), to="catalog", subject=order_id, version=2)
     assert balance() == (3, 0)
     assert list(StockMovement.objects.order_by("id").values_list("kind", flat=True)) == ["reserve", "sell"]
+
+
+@pytest.mark.parametrize("restock", [True, False])
+def test_refunded_pieces_go_back_on_the_shelf_once_if_they_can_be_sold(restock):
+    shirt, event_id = on_sale(stock=5), new_id()
+    order_id = ordered(shirt, 3)
+    deliver(confirmed(order_id, shirt, 3), to="catalog", subject=order_id)
+    refunded = OrderRefunded(
+        order_id=order_id, number="1", refund_id=new_id(), amount=brl("10.00"), reason="",
+        lines=[RefundedLine(variant_id=shirt.pk, quantity=1)], restock=restock, refunded_at=NOON,
+    )  # fmt: skip
+    for _ in range(2):
+        deliver(refunded, to="catalog", subject=order_id, version=2, event_id=event_id)
+    assert balance() == ((3, 0) if restock else (2, 0))
 
 
 @pytest.mark.parametrize("was_confirmed", [True, False])

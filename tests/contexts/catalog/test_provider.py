@@ -68,6 +68,8 @@ def test_stock_is_reserved_and_released_through_the_door():
     with pytest.raises(OutOfStock):
         catalog.reserve_stock(reservation_id=new_id(), lines=lines, expires_at=expires_at)
     assert StockReservation.objects.get().expires_at == expires_at
+    catalog.renew_stock(reservation_id=reservation_id, lines=lines, expires_at=expires_at + timedelta(hours=1))
+    assert StockReservation.objects.get().expires_at == expires_at + timedelta(hours=1)
     catalog.release_stock(reservation_id=reservation_id)
     assert Stock.objects.get().reserved == 0
 

@@ -14,7 +14,14 @@ from contexts.catalog.events import VariantBackInStock
 from contexts.identity.events import UserRegistered
 from contexts.notification.domain import email_key
 from contexts.notification.models import Message, Preference
-from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderPlaced, OrderShipped
+from contexts.order.events import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderDelivered,
+    OrderPlaced,
+    OrderRefunded,
+    OrderShipped,
+)
 from contexts.order.interface import Order, OrderNotFound
 from ecommerce.ids import new_id
 from ecommerce.money import Money
@@ -118,6 +125,41 @@ def test_a_cancelled_order_says_whether_it_had_been_paid(neighbours: Neighbours)
 
     assert only_message().kind == "order_cancelled"
     assert only_message().context["was_confirmed"] is True
+
+
+def test_a_cancelled_order_that_waited_says_so_too_if_money_had_come(neighbours: Neighbours) -> None:
+    order = OrderFactory()
+    neighbours.orders = [order]
+
+    deliver(
+        OrderCancelled(order_id=order.id, number=order.number, reason="", was_confirmed=False, had_money=True),
+        to="notification",
+    )
+
+    assert only_message().context["was_confirmed"] is True
+
+
+def test_a_refund_says_how_much_comes_back_and_why(neighbours: Neighbours) -> None:
+    order = OrderFactory()
+    neighbours.orders = [order]
+
+    deliver(
+        OrderRefunded(
+            order_id=order.id,
+            number=order.number,
+            refund_id=new_id(),
+            amount=Money(Decimal("54.88")),
+            reason="riscado",
+            lines=[],
+            restock=False,
+            refunded_at=NOW,
+        ),
+        to="notification",
+    )
+
+    message = only_message()
+    assert (message.kind, message.context["reason"]) == ("order_refunded", "riscado")
+    assert message.context["refunded"] == {"amount": "54.88", "currency": "BRL"}
 
 
 def test_a_shipped_order_goes_by_sms_and_push_only_to_customers_who_asked(neighbours: Neighbours) -> None:

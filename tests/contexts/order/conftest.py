@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 
 from contexts.catalog.models import Stock, Variant
 from contexts.order.adapters import SandboxGateway
-from contexts.order.models import LedgerEntry, Order
+from contexts.order.models import LedgerEntry, Order, PaymentAttempt
 from contexts.order.usecases.configure_shipping import put_shipping_method
 from contexts.order.usecases.receive_webhook import process_webhooks
 from ecommerce import clock
@@ -134,6 +134,24 @@ def booked(order: Order) -> list[tuple[str, str, Decimal]]:
     """Return the money that moved for an order, in order."""
     entries = LedgerEntry.objects.filter(attempt__order=order).select_related("attempt").order_by("id")
     return [(entry.attempt.method, entry.kind, entry.amount) for entry in entries]
+
+
+def status_of(order: Order) -> str:
+    order.refresh_from_db()
+    return order.status
+
+
+def pay(psp: httpx.Client, attempt: PaymentAttempt, *, force: bool = False) -> None:
+    """Let the buyer pay what waits at the gateway; ``force``: even if it waits no longer."""
+    attempt.refresh_from_db()
+    psp.post(f"/control/charges/{attempt.gateway_id}/pay", json={"force": force}).raise_for_status()
+
+
+def at_gateway(psp: httpx.Client, attempt: PaymentAttempt) -> tuple[str, str, str]:
+    """Return status, captured and refunded as the gateway has them."""
+    attempt.refresh_from_db()
+    charge = psp.get(f"/v1/charges/{attempt.gateway_id}").json()
+    return charge["status"], charge["captured"], charge["refunded"]
 
 
 def stock_of(variant: Variant) -> tuple[int, int]:

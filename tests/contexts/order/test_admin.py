@@ -13,7 +13,18 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from contexts.order.models import DailySales, LedgerEntry, Order, Shipment, ShippingMethod, ShippingRate, WebhookEvent
+from contexts.order.models import (
+    DailySales,
+    LedgerEntry,
+    Order,
+    Refund,
+    RefundLine,
+    RefundShare,
+    Shipment,
+    ShippingMethod,
+    ShippingRate,
+    WebhookEvent,
+)
 from contexts.order.usecases.fulfil import ship_order, track_shipment
 from ecommerce import clock
 from ecommerce.saga.models import SagaInstance
@@ -76,7 +87,12 @@ def eventful_order(number: int = 1) -> Order:
             gateway="sandbox", event_id=f"evt-{attempt.id}", event_type="charge.captured", gateway_id="ch",
             attempt_id=attempt.id, body="{}", received_at=NOON, due_at=NOON,
         )  # fmt: skip
+        refund = Refund.objects.create(
+            order=order, origin="staff", amount=Decimal("1.00"), actor="user:joao", reason="riscado", requested_at=NOON
+        )
+        RefundShare.objects.create(refund=refund, attempt=attempt, amount=Decimal("1.00"))
     for line in list(order.lines.all()):
+        RefundLine.objects.create(refund=refund, order_line=line, quantity=1, amount=1, freight=0)
         parcel = ship_order(
             order_id=order.id, carrier="Correios", tracking_code=str(line.id), quantities={line.id: 1},
             actor="user:joao", now=NOON,
@@ -111,14 +127,14 @@ def test_the_statements_of_an_order_do_not_depend_on_what_happened_to_it(staff, 
         with statements("order") as executed:
             assert staff.get(url("order_change", order.id)).status_code == 200
         counts.append(len(executed))
-    assert counts[0] == counts[1] <= 14
+    assert counts[0] == counts[1] <= 16
 
 
 def test_the_page_of_an_order_tells_its_whole_story(staff):
     page = text_of(staff.get(url("order_change", eventful_order().id)))
     for part in (
         "pending → confirmed", "confirmed → shipped", "user:joao", "entrada 60.00 BRL", "cartão de crédito",
-        "Correios", "em trânsito", "Curitiba", "charge.captured", "Camiseta",
+        "da loja 1.00 BRL", "riscado", "Correios", "em trânsito", "Curitiba", "charge.captured", "Camiseta",
     ):  # fmt: skip
         assert part in page
 
@@ -147,12 +163,13 @@ def test_no_page_shows_tokens_or_the_payers_document(staff):
         assert "39053344705" not in content
 
 
-@pytest.mark.parametrize("page", ["paymentattempt", "ledgerentry", "shipment", "webhookevent"])
+@pytest.mark.parametrize("page", ["paymentattempt", "ledgerentry", "refund", "shipment", "webhookevent"])
 def test_every_row_has_a_page(staff, page):
     order = eventful_order()
     rows: dict[str, Callable[[], Any]] = {
         "paymentattempt": order.payments.get,
         "ledgerentry": LedgerEntry.objects.get,
+        "refund": Refund.objects.get,
         "shipment": order.shipments.get,
         "webhookevent": WebhookEvent.objects.get,
     }
@@ -195,6 +212,22 @@ def test_cancelling_goes_through_the_use_case_and_refunds(staff, shopper, shirt)
     assert [kind for _, kind, _ in booked(order)] == ["capture", "refund"]
     assert order.timeline.order_by("-version")[0].actor.startswith("user:")
     assert stock_of(shirt) == (10, 1)  # until the event arrives
+
+
+@pytest.mark.django_db(databases=EVERYWHERE)
+def test_pieces_are_given_back_in_a_dialog(staff, shopper, shirt):
+    order = shopper.order(shopper.fill(shirt, quantity=3).check_out())
+    line = order.lines.get()
+    assert f"{line.sku} – {line.name} (até 3)" in text_of(staff.get(url("order_refund", order.id)))
+    form = {"reason": "riscado", "restock": "on", "_form_submitted": "on", f"line-{line.id}": 2}
+    answer = staff.post(url("order_refund", order.id), form, headers={"HX-Request": "true"})
+    assert answer.headers["HX-Redirect"] == url("order_change", order.id)
+    refund = Refund.objects.get()
+    assert (refund.amount, refund.status, refund.restock, refund.reason) == (Decimal("100.00"), "done", True, "riscado")
+    assert refund.actor.startswith("user:")
+    assert [kind for _, kind, _ in booked(order)] == ["capture", "refund"]
+    nothing = staff.post(url("order_refund", order.id), {**form, f"line-{line.id}": 0}, follow=True)
+    assert [str(message) for message in nothing.context["messages"]][-1].endswith("devolver dessas peças.")
 
 
 def test_several_orders_are_cancelled_at_once_and_each_refusal_is_told(staff):
@@ -244,6 +277,7 @@ def test_who_may_only_look_can_only_look():
     assert looking.get(url("order_change", order.id)).status_code == 200
     assert looking.post(url("order_cancel_one", order.id), {"reason": "x"}).status_code == 403
     assert looking.post(url("order_ship", order.id), {}).status_code == 403
+    assert looking.post(url("order_refund", order.id), {}).status_code == 403
     looking.post(url("order_changelist"), {"action": "cancel", "_selected_action": [str(order.id)]})
     order.refresh_from_db()
     assert order.status == "confirmed"

@@ -3,17 +3,20 @@ from decimal import Decimal
 from itertools import permutations
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connections, transaction
 
 from contexts.order.domain import IllegalTransition
+from contexts.order.domain.money_flow import Balance
 from contexts.order.models import (
     AttemptStatus,
     LedgerEntry,
+    News,
     Order,
     Shipment,
     TimelineEntry,
     TrackingEvent,
     WebhookEvent,
+    balances_of,
 )
 from ecommerce.ids import new_id
 from ecommerce.money import Money
@@ -27,15 +30,27 @@ def brl(amount: str) -> Money:
     return Money(Decimal(amount))
 
 
-def told(attempt, status, captured="0.00", refunded="0.00", **facts):
+def told(attempt, status, captured="0.00", refunded="0.00", authorized="0.00", **facts):
     """Let the gateway say how an attempt stands."""
     facts = {"gateway_id": "ch_1", "decline_code": "", "client_data": {}, **facts}
+    balance = Balance(authorized=brl(authorized), captured=brl(captured), refunded=brl(refunded))
     with unit_of_work("order"):
-        return attempt.learn(status=status, captured=brl(captured), refunded=brl(refunded), now=NOON, **facts)
+        return attempt.learn(status=status, balance=balance, now=NOON, **facts)
 
 
 def ledger(attempt):
     return sorted(LedgerEntry.objects.filter(attempt=attempt).values_list("kind", "amount"))
+
+
+@pytest.mark.parametrize("table", ["payment_ledger", "order_timeline"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET at = now()", "DELETE FROM {}"])
+def test_the_database_refuses_to_change_or_delete_what_has_happened(table, change):
+    order = OrderFactory(status="confirmed")
+    told(PaymentAttemptFactory(order=order), "captured", "60.00")
+    order.cancel(reason="", actor="", now=NOON)
+    order.save_change()
+    with pytest.raises(IntegrityError, match=f"{table} is append-only"), transaction.atomic(using="order"):
+        connections["order"].cursor().execute(change.format(table))
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
@@ -137,18 +152,54 @@ def test_news_of_one_attempt_leave_the_others_alone():
 
 
 @pytest.mark.parametrize(
-    ("order_status", "captured", "refunded", "said"),
+    ("captured", "refunded", "booked", "keeps"),
     [
-        ("cancelled", "60.00", "0.00", "cancelled"),
-        ("pending", "60.00", "0.00", "pending"),
-        ("cancelled", "60.00", "60.00", None),
-        ("cancelled", "0.00", "0.00", None),
+        ("60.00", "0.00", {"capture"}, True),
+        ("60.00", "60.00", {"capture", "refund"}, False),
+        ("0.00", "0.00", set(), False),
     ],
 )
-def test_money_that_is_new_is_told_with_the_state_of_its_order(order_status, captured, refunded, said):
-    attempt = PaymentAttemptFactory(order__status=order_status)
-    assert told(attempt, "captured", captured, refunded) == said
-    assert told(attempt, "captured", captured, refunded) is None
+def test_money_that_is_new_is_told_with_the_state_of_its_order(captured, refunded, booked, keeps):
+    attempt = PaymentAttemptFactory(order__status="cancelled")
+    assert told(attempt, "captured", captured, refunded) == News("cancelled", frozenset(booked), keeps_money=keeps)
+    assert told(attempt, "captured", captured, refunded) == News("cancelled", frozenset(), keeps_money=False)
+    assert told(attempt, "pending") is None
+
+
+@pytest.mark.parametrize(
+    ("then", "entries", "left"),
+    [
+        (("captured", "60.00"), [("authorize", "60.00"), ("capture", "60.00")], ("0.00", "60.00")),
+        (
+            ("captured", "45.00"),
+            [("authorize", "60.00"), ("capture", "45.00"), ("release", "15.00")],
+            ("0.00", "45.00"),
+        ),
+        (("voided",), [("authorize", "60.00"), ("release", "60.00")], ("0.00", "0.00")),
+        (("expired",), [("authorize", "60.00"), ("release", "60.00")], ("0.00", "0.00")),
+        (("pending",), [("authorize", "60.00")], ("60.00", "0.00")),
+    ],
+)
+def test_what_was_authorized_is_held_captured_or_released(then, entries, left):
+    attempt = PaymentAttemptFactory(order__status="confirmed")
+    for news in (
+        {"status": "authorized", "authorized": "60.00"},
+        dict(zip(("status", "captured"), then, strict=False)),
+    ):
+        for _ in range(2):
+            told(type(attempt).objects.get(id=attempt.id), **news)
+    assert ledger(attempt) == [(kind, Decimal(amount)) for kind, amount in entries]
+    [balance] = balances_of(attempt.order_id).values()
+    assert (balance.authorized, balance.captured) == (brl(left[0]), brl(left[1]))
+
+
+def test_what_is_captured_after_it_was_let_go_is_not_held_as_well():
+    attempt = PaymentAttemptFactory(order__status="cancelled")
+    told(attempt, "authorized", authorized="60.00")
+    told(attempt, "voided")
+    told(attempt, "captured", "60.00")
+    [balance] = balances_of(attempt.order_id).values()
+    assert (balance.authorized, balance.captured) == (brl("0.00"), brl("60.00"))
 
 
 def test_losing_sight_forgets_nothing():

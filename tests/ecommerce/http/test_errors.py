@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
-from ecommerce.errors import Conflict, DomainError, Forbidden, Invalid, Kind, NotFound, Unavailable
+from ecommerce.errors import Conflict, DomainError, Forbidden, Invalid, Kind, NotFound, Unauthorized, Unavailable
 from ecommerce.http import errors
 from ecommerce.http.titles import BY_CODE, register_title
 from ecommerce.http.views import APIView
@@ -75,6 +75,7 @@ def posted(body: Any, content_type: str = "application/json", **headers: str) ->
         (NotFound(), 404),
         (Conflict(), 409),
         (Invalid(), 422),
+        (Unauthorized(), 401),
         (Forbidden(), 403),
         (Unavailable(), 503),
         (Declined(), 402),
@@ -82,6 +83,11 @@ def posted(body: Any, content_type: str = "application/json", **headers: str) ->
 )
 def test_the_kind_of_a_refusal_is_its_status(error: DomainError, status: int) -> None:
     assert raised(error).status_code == status
+
+
+def test_who_must_prove_who_they_are_is_told_how() -> None:
+    assert raised(Unauthorized())["WWW-Authenticate"] == "Bearer"
+    assert "WWW-Authenticate" not in raised(Forbidden())
 
 
 def test_every_kind_has_a_status_and_titles() -> None:

@@ -24,6 +24,8 @@ from contexts.catalog.usecases.reservations import (
     commit_stock,
     release_expired_reservations,
     release_stock,
+    renew_stock,
+    return_stock,
 )
 from contexts.catalog.usecases.stock import StockEntry, record_stock
 from ecommerce.errors import DomainError
@@ -164,6 +166,68 @@ def test_committing_takes_the_pieces_out_once_and_release_comes_too_late():
     commit_stock(reservation_id=reservation_id, lines=line, now=NOON)
     release_stock(reservation_id=reservation_id, now=NOON)
     assert balance(shirt) == (1, 0)
+
+
+@here
+def test_a_hold_is_made_to_last_longer_and_never_shorter():
+    shirt = on_sale(stock=4)
+    reservation_id, line = reserve((shirt, 3)), [StockLine(variant_id=shirt.pk, quantity=3)]
+    for until in (LATER + timedelta(hours=1), LATER):
+        renew_stock(reservation_id=reservation_id, lines=line, expires_at=until, now=NOON)
+    assert StockReservation.objects.get(pk=reservation_id).expires_at == LATER + timedelta(hours=1)
+    assert (balance(shirt), StockMovement.objects.count()) == ((4, 3), 1)
+
+
+@here
+@pytest.mark.parametrize("lapsed", [True, False])
+def test_a_hold_that_lapsed_or_never_was_takes_the_pieces_anew(lapsed):
+    shirt = on_sale(stock=4)
+    reservation_id, line = new_id(), [StockLine(variant_id=shirt.pk, quantity=3)]
+    if lapsed:
+        reserve((shirt, 3), reservation_id=reservation_id)
+        release_stock(reservation_id=reservation_id, now=NOON)
+    for _ in range(2):
+        renew_stock(reservation_id=reservation_id, lines=line, expires_at=LATER, now=NOON)
+    assert balance(shirt) == ledger_balance_of(shirt, received=4) == (4, 3)
+    reservation = StockReservation.objects.get(pk=reservation_id)
+    assert (reservation.status, reservation.expires_at, reservation.closed_at) == (ReservationStatus.HELD, LATER, None)
+    commit_stock(reservation_id=reservation_id, lines=line, now=NOON)
+    renew_stock(reservation_id=reservation_id, lines=line, expires_at=LATER, now=NOON)
+    assert balance(shirt) == (1, 0)
+
+
+@here
+def test_pieces_that_are_gone_are_not_held_anew():
+    shirt = on_sale(stock=4)
+    reservation_id, line = reserve((shirt, 3)), [StockLine(variant_id=shirt.pk, quantity=3)]
+    release_stock(reservation_id=reservation_id, now=NOON)
+    reserve((shirt, 2))
+    with pytest.raises(OutOfStock):
+        renew_stock(reservation_id=reservation_id, lines=line, expires_at=LATER, now=NOON)
+    assert balance(shirt) == (4, 2)
+    assert StockReservation.objects.get(pk=reservation_id).status == ReservationStatus.RELEASED
+
+
+@here
+def test_pieces_come_back_one_by_one_and_the_rest_when_the_sale_is_cancelled():
+    shirt, hat = on_sale(stock=4), on_sale(stock=2)
+    reservation_id = reserve((shirt, 3), (hat, 1))
+    commit_stock(reservation_id=reservation_id, lines=[], now=NOON)
+    back = [StockLine(variant_id=shirt.pk, quantity=1), StockLine(variant_id=hat.pk, quantity=1)]
+    return_stock(reservation_id=reservation_id, lines=back, now=NOON)
+    assert (balance(shirt), balance(hat)) == ((2, 0), (2, 0))
+    return_stock(reservation_id=reservation_id, lines=[StockLine(variant_id=hat.pk, quantity=1)], now=NOON)
+    assert balance(hat) == (2, 0)
+    cancel_stock(reservation_id=reservation_id, now=NOON)
+    assert (balance(shirt), balance(hat)) == ((4, 0), (2, 0))
+    return_stock(reservation_id=reservation_id, lines=back, now=NOON)
+    assert balance(shirt) == (4, 0)
+
+
+def ledger_balance_of(variant, *, received):
+    """What the ledger says that the balance is, of pieces that a factory put there without a line in it."""
+    on_hand, reserved = ledger_balance(variant)
+    return received + on_hand, reserved
 
 
 @here

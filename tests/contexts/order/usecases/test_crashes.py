@@ -82,7 +82,7 @@ def test_killed_right_after_the_charge_the_card_is_not_charged_again(shopper, sh
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("contexts.order.usecases.pay._record", die)
+        patch.setattr("contexts.order.usecases.pay.record", die)
         with pytest.raises(Killed):
             shopper.send(body)
     assert Order.objects.get().payments.get().status == "created"

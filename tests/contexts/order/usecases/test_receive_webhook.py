@@ -106,7 +106,8 @@ def test_a_forged_or_changed_webhook_is_refused(shopper, shirt, psp, webhooks):
     unsigned = Received({}, webhook.body)
     for bad in (forged, unsigned):
         answer = hand_over(bad)
-        assert (answer.status_code, answer.json()["code"]) == (403, "webhook_signature_invalid")
+        assert (answer.status_code, answer.json()["code"]) == (401, "webhook_signature_invalid")
+        assert answer["WWW-Authenticate"] == "Signature"
     assert not WebhookEvent.objects.exists()
 
 

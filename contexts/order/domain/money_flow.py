@@ -1,0 +1,133 @@
+"""The arithmetic of an order's money: what its ledger comes to, what a part of it is worth, where it goes back to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from ecommerce.errors import Invalid
+from ecommerce.money import Money, total
+
+NOTHING = Money(Decimal(0))
+
+
+class NothingToRefund(Invalid):
+    """A line is not part of the order, fewer pieces of it are left, or they are worth nothing; ``lines`` maps line ids
+    to the pieces that are left."""
+
+    code = "nothing_to_refund"
+
+
+class RefundTooLarge(Invalid):
+    """More than the order's payments have left; ``refundable`` is what they have."""
+
+    code = "refund_too_large"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """What the ledger of one payment, or of all of an order, comes to."""
+
+    authorized: Money = NOTHING
+    """Held at the bank now: neither captured nor let go."""
+    captured: Money = NOTHING
+    refunded: Money = NOTHING
+
+    @property
+    def kept(self) -> Money:
+        return self.captured - self.refunded
+
+    @property
+    def secured(self) -> Money:
+        """What we have, or can take whenever we want."""
+        return self.kept + self.authorized
+
+    def __add__(self, other: Balance) -> Balance:
+        return Balance(
+            authorized=self.authorized + other.authorized,
+            captured=self.captured + other.captured,
+            refunded=self.refunded + other.refunded,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundableLine:
+    """A line of an order: ``total`` is what was paid for its pieces, ``refunded`` how many of them were given back."""
+
+    id: UUID
+    quantity: int
+    total: Money
+    refunded: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PricedReturn:
+    """Pieces of a line and what they are worth; ``freight`` is their share of the freight."""
+
+    line_id: UUID
+    quantity: int
+    amount: Money
+    freight: Money
+
+
+def price_refund(
+    lines: Sequence[RefundableLine], freight: Money, pieces: Mapping[UUID, int], *, with_freight: bool
+) -> list[PricedReturn]:
+    """Return what ``pieces`` (by line id) are worth, in the order of ``lines``.
+
+    The freight belongs to the lines in proportion to what was paid for them, and what belongs to a line to its pieces,
+    each with its own cents. So every sequence of refunds adds up: whoever gives back the last piece gives the rest.
+
+    Raises:
+        NothingToRefund
+    """
+    left = {line.id: line.quantity - line.refunded for line in lines}
+    if not pieces or any(not 0 < count <= left.get(line, 0) for line, count in pieces.items()):
+        raise _nothing(left)
+    shares = freight.allocate([line.total.amount for line in lines])
+    priced = [
+        PricedReturn(
+            line_id=line.id,
+            quantity=pieces[line.id],
+            amount=_worth(line.total, line, pieces[line.id]),
+            freight=_worth(share, line, pieces[line.id]) if with_freight else freight - freight,
+        )
+        for line, share in zip(lines, shares, strict=True)
+        if line.id in pieces
+    ]
+    if not any(one.amount or one.freight for one in priced):
+        raise _nothing(left)
+    return priced
+
+
+def share_out(amount: Money, left: Sequence[tuple[UUID, Money]]) -> list[tuple[UUID, Money]]:
+    """Return which payments give back how much of ``amount``; ``left`` is what each has, in the order of payment.
+
+    The last payment gives first: a voucher is the last to be filled up again.
+
+    Raises:
+        RefundTooLarge
+    """
+    shares, missing = [], amount
+    for payment, available in reversed(left):
+        part = min(available, missing)
+        if part.amount > 0:
+            shares.append((payment, part))
+            missing -= part
+    if missing:
+        refundable = total((available for _, available in left), amount.currency)
+        raise RefundTooLarge("É mais do que os pagamentos deste pedido ainda têm.", refundable=refundable)
+    return shares
+
+
+def _worth(whole: Money, line: RefundableLine, count: int) -> Money:
+    """Return what the next ``count`` pieces of a line have of ``whole``."""
+    pieces = whole.allocate([1] * line.quantity)
+    return total(pieces[line.refunded : line.refunded + count], whole.currency)
+
+
+def _nothing(left: Mapping[UUID, int]) -> NothingToRefund:
+    facts = {str(line): count for line, count in left.items()}
+    return NothingToRefund("Não há o que devolver dessas peças.", lines=facts)

@@ -1,0 +1,119 @@
+"""Another payment for an order that waits for its money: the buyer would rather pay otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+
+from contexts.catalog.interface import CatalogInterface, StockLine
+from contexts.order.domain import PaymentIntent, Status, check_instalments, check_payer, settle_amounts
+from contexts.order.interface import OrderNotFound
+from contexts.order.models import Order, PaymentAttempt, balances_of, locked_order, payments_of
+from contexts.order.usecases.pay import OrderNotPayable, charge_attempt
+from contexts.order.usecases.place_order import AlreadyRequested, Claim, new_attempts, with_card
+from contexts.order.usecases.price_checkout import Buyer
+from contexts.order.usecases.record import PATIENCE
+from ecommerce.calls import connect
+from ecommerce.errors import Conflict, Kind
+from ecommerce.errors import DomainError as Refusal
+from ecommerce.http import idempotency
+from ecommerce.money import total
+from ecommerce.saga import engine
+from ecommerce.saga.definition import OutcomeUnknown
+from ecommerce.unit_of_work import unit_of_work
+
+catalog = connect(CatalogInterface)
+
+MOST_ATTEMPTS = 30
+
+
+class TooManyPayments(Conflict):
+    """The order has had as many payments as an order may have."""
+
+    code = "too_many_payments"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentRequest:
+    """How the buyer wants to pay what is missing. ``payer`` has ``name`` and ``tax_id``, each possibly empty."""
+
+    order_id: UUID
+    buyer: Buyer
+    intent: PaymentIntent
+    payer: Mapping[str, str]
+    return_url: str
+
+
+def add_payment(*, wanted: PaymentRequest, claim: Claim, now: datetime) -> PaymentAttempt:
+    """Charge what an order still lacks in another way; return the payment as far as it has come.
+
+    Payments that are open stay open until the order is paid, and are closed then; what is paid twice goes back. The
+    pieces are held as long as this payment may take. ``claim`` is the client's idempotency key.
+
+    Raises:
+        OrderNotFound, TooManyPayments, PaymentsMismatch, InstalmentsRefused, PayerTaxIdRequired, PayerTaxIdInvalid,
+            MethodUnavailable, SavedCardNotFound
+        OrderNotPayable: the order waits for no money.
+        OutOfStock: its pieces are no longer held, and gone.
+        AlreadyRequested: the key was claimed by a parallel request.
+    """
+    order = Order.objects.using("order").filter(id=wanted.order_id).first()
+    if order is None:
+        raise OrderNotFound("Pedido não encontrado.")
+    _check_waiting(order)
+    payer = wanted.payer if wanted.payer["tax_id"] else order.address_snapshot.get("payer", wanted.payer)
+    check_payer([wanted.intent], payer["tax_id"])
+    intent = with_card(intent=wanted.intent, buyer=wanted.buyer)
+    [attempt] = new_attempts(order=order, intents=[intent], amounts=[order.due], return_url=wanted.return_url, now=now)
+    attempt.instrument["payer"] = dict(payer)
+    _hold(order, attempt)
+    _write(attempt, intent, claim, now=now)
+    try:
+        charge_attempt(attempt=attempt, now=now)
+    except OutcomeUnknown:
+        pass  # the attempt says so itself, and the saga asks again
+    except Refusal as away:
+        if away.kind != Kind.UNAVAILABLE:
+            raise
+    attempt.refresh_from_db(using="order")
+    return attempt
+
+
+def _write(attempt: PaymentAttempt, intent: PaymentIntent, claim: Claim, *, now: datetime) -> None:
+    """Write the payment for what is missing now, and let a worker charge it should we die before we do."""
+    with unit_of_work("order") as work:
+        if earlier := idempotency.claim("order", *claim, resource_id=attempt.id):
+            raise AlreadyRequested(earlier)
+        order = locked_order(attempt.order_id)
+        assert order is not None
+        _check_waiting(order)
+        others = payments_of(order.id)
+        if len(others) >= MOST_ATTEMPTS:
+            raise TooManyPayments("Este pedido já teve pagamentos demais.")
+        missing = order.due - total(balance.secured for balance in balances_of(order.id).values())
+        if missing.amount <= 0:
+            raise OrderNotPayable("O pedido já está pago.", status=order.status)
+        [amount] = settle_amounts([intent], missing)
+        check_instalments(intent, amount, most=settings.MAXIMUM_INSTALMENTS, smallest=settings.MINIMUM_INSTALMENT)
+        attempt.amount, attempt.position = amount.amount, max((one.position for one in others), default=-1) + 1
+        attempt.save(using="order", force_insert=True)
+        engine.signal(work, "CREATE_ORDER", subject=order.id, now=now + PATIENCE)
+
+
+def _hold(order: Order, attempt: PaymentAttempt) -> None:
+    """Hold the pieces as long as the payment may take. If the order ends at this moment the hold lapses by itself."""
+    lines = [
+        StockLine(variant_id=line.variant_id, quantity=line.quantity)
+        for line in order.lines.using("order").order_by("position")
+    ]
+    until = attempt.expires_at + settings.STOCK_HOLD_MARGIN
+    catalog.renew_stock(reservation_id=order.id, lines=lines, expires_at=until)
+
+
+def _check_waiting(order: Order) -> None:
+    if order.status != Status.AWAITING_PAYMENT:
+        raise OrderNotPayable("Este pedido não espera pagamento.", status=order.status)
