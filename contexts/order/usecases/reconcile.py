@@ -121,7 +121,7 @@ def reconcile(*, gateway: str, since: datetime, until: datetime, now: datetime) 
     return report
 
 
-def differences(charge: BookedCharge, entry: Entry | None, *, gateway: str) -> Iterator[Finding]:
+def differences(*, charge: BookedCharge, entry: Entry | None, gateway: str) -> Iterator[Finding]:
     """Yield how a charge in the gateway's books differs from our ledger. Without an entry we do not know it; what was
     given back in full, or never taken, is then nobody's."""
     ours = {"captured": str(entry.captured), "refunded": str(entry.refunded)} if entry else {}
@@ -168,7 +168,9 @@ def _differences(report: Report, page: Sequence[BookedCharge], now: datetime) ->
 def _compared(gateway: str, page: Sequence[BookedCharge]) -> list[Finding]:
     entries = _ledger(gateway, page)
     return [
-        finding for charge in page for finding in differences(charge, entries.get(charge.gateway_id), gateway=gateway)
+        finding
+        for charge in page
+        for finding in differences(charge=charge, entry=entries.get(charge.gateway_id), gateway=gateway)
     ]
 
 
