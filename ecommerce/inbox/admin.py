@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
 from unfold.decorators import action, display
-from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from ecommerce import clock, codec
-from ecommerce.db.back_office import CONTEXT, SharedTableAdmin, context_of
+from ecommerce.db.back_office import ReasonDialog, SharedTableAdmin, context_of
 from ecommerce.inbox import staff
 from ecommerce.inbox.models import ParkedMessage
 
 COLOURS = {"RETRY": "warning", "PARKED": "danger"}
-
-
-class DiscardDialog(BaseDialogForm):
-    reason = forms.CharField(label="Por quê", max_length=500, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 
 
 @admin.register(ParkedMessage)
@@ -61,9 +53,14 @@ class ParkedMessageAdmin(SharedTableAdmin):
 
     @action(description="Tentar de novo", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: QuerySet[ParkedMessage]) -> None:
-        ids = queryset.values_list("id", flat=True)
-        retried = staff.retry(context_of(request).alias, ids, now=clock.now())
-        self.message_user(request, f"{retried} mensagem(ns) na fila.", messages.SUCCESS)
+        rows = list(queryset.defer("headers", "body"))
+        retried = staff.retry(context_of(request).alias, [row.pk for row in rows], now=clock.now())
+        if retried:
+            self.log_decision(request, [row for row in rows if row.pk in retried], "tentar de novo")
+            self.message_user(request, f"{len(retried)} mensagem(ns) na fila.", messages.SUCCESS)
+        if left := len(rows) - len(retried):
+            text = f"{left} mensagem(ns) ficam como estão: ilegíveis, ou de um tipo que este programa não conhece."
+            self.message_user(request, text, messages.WARNING)
 
     @action(
         description="Descartar",
@@ -73,19 +70,16 @@ class ParkedMessageAdmin(SharedTableAdmin):
         dialog={
             "title": "Descartar a mensagem",
             "description": "O efeito dela não acontece mais; as que esperam atrás dela seguem.",
-            "form_class": DiscardDialog,
+            "form_class": ReasonDialog,
             "form_submit_text": "Descartar",
         },
     )
-    def discard(self, request: HttpRequest, form: DiscardDialog, object_id: str) -> HttpResponse:
+    def discard(self, request: HttpRequest, form: ReasonDialog, object_id: str) -> HttpResponse:
         message = self.get_object(request, object_id)
         if message is None:
             raise Http404
         reason, context = form.cleaned_data["reason"], context_of(request)
         if staff.discard(context.alias, message.pk, reason=reason, actor=f"user:{request.user.pk}"):
-            self.log_change(request, message, f"[{context.name}] {message}: descartada – {reason}")
+            self.log_decision(request, [message], f"{message}: descartada – {reason}")
             self.message_user(request, "A mensagem foi descartada.", messages.SUCCESS)
-        url = f"{reverse('admin:inbox_parkedmessage_changelist')}?{CONTEXT}={context.name}"
-        if request.headers.get("HX-Request"):
-            return HttpResponse(headers={"HX-Redirect": url})
-        return HttpResponseRedirect(url)
+        return self.back_to(request)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ecommerce.db.plans import planned_each_time
+from ecommerce.inbox.registry import listeners
 
 COUNTS = """
     SELECT (SELECT coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_user_tables
@@ -19,7 +20,8 @@ PARKED = """
     ORDER BY id LIMIT %s
 """
 RETRIABLE_IDS = """
-    SELECT id FROM inbox_parked WHERE message_id IS NOT NULL AND position('.' IN consumer) > 0 ORDER BY id
+    SELECT id FROM inbox_parked
+    WHERE message_id IS NOT NULL AND (consumer <> %s OR event_type = ANY(%s)) ORDER BY id
 """
 OUTCOMES = """
     SELECT w.consumer, w.message_id, coalesce(m.outcome, p.state)
@@ -70,10 +72,10 @@ def parked(alias: str, *, limit: int) -> list[Parked]:
 
 
 def retriable_ids(alias: str) -> list[int]:
-    """Return the numbers of the parked messages that the consumer can try again: not those that nobody could read, and
-    not those of a type that no handler knew, which belong to no handler."""
+    """Return the numbers of the parked messages that ``staff.retry`` would take: not those that nobody could read, nor
+    those of a type that no handler of this program knows."""
     with planned_each_time(alias) as cursor:
-        cursor.execute(RETRIABLE_IDS)
+        cursor.execute(RETRIABLE_IDS, [alias, list(listeners(alias))])
         return [number for (number,) in cursor.fetchall()]
 
 

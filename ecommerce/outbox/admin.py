@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
 from ecommerce import clock, codec
-from ecommerce.db.back_office import SharedTableAdmin, context_of
+from ecommerce.db.back_office import ReasonDialog, SharedTableAdmin, context_of
 from ecommerce.outbox import staff
 from ecommerce.outbox.models import ArchivedEvent, OutboxEvent
 
@@ -48,8 +49,9 @@ class OutboxEventAdmin(EventAdmin):
     )  # fmt: skip
     readonly_fields = (*EventAdmin.readonly_fields, "situation")
     actions = ("retry",)
+    actions_detail = ("discard",)
 
-    def has_retry_permission(self, request: HttpRequest) -> bool:
+    def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("outbox.change_outboxevent")
 
     @display(description="situação", ordering="status", label=COLOURS)
@@ -60,10 +62,36 @@ class OutboxEventAdmin(EventAdmin):
     def problem(self, event: OutboxEvent) -> str:
         return event.last_error[:120]
 
-    @action(description="Tentar de novo", permissions=["retry"])
+    @action(description="Tentar de novo", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> None:
-        retried = staff.retry(context_of(request).alias, queryset.values_list("id", flat=True))
-        self.message_user(request, f"{retried} evento(s) na fila.", messages.SUCCESS)
+        rows = list(queryset.defer("payload", "headers"))
+        retried = staff.retry(context_of(request).alias, [row.pk for row in rows])
+        self.log_decision(request, [row for row in rows if row.pk in retried], "tentar de novo")
+        self.message_user(request, f"{len(retried)} evento(s) na fila.", messages.SUCCESS)
+
+    @action(
+        description="Descartar",
+        permissions=["decide"],
+        url_path="discard",
+        icon="delete",
+        dialog={
+            "title": "Descartar o evento",
+            "description": "Ninguém saberá dele; os que esperam atrás dele seguem.",
+            "form_class": ReasonDialog,
+            "form_submit_text": "Descartar",
+        },
+    )
+    def discard(self, request: HttpRequest, form: ReasonDialog, object_id: str) -> HttpResponse:
+        event = self.get_object(request, object_id)
+        if event is None:
+            raise Http404
+        reason, actor = form.cleaned_data["reason"], f"user:{request.user.pk}"
+        if staff.discard(context_of(request).alias, event.pk, reason=reason, actor=actor):
+            self.log_decision(request, [event], f"{event.event_id} {event}: descartado – {reason}")
+            self.message_user(request, "O evento foi descartado.", messages.SUCCESS)
+        else:
+            self.message_user(request, "Só se descarta o que está parado à espera de uma pessoa.", messages.ERROR)
+        return self.back_to(request)
 
 
 @admin.register(ArchivedEvent)

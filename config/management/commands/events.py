@@ -111,11 +111,11 @@ class Command(BaseCommand):
             events = _chosen(options["outbox"], events, f"blocked or parked in the outbox of {context.name}")
             messages = _chosen(options["inbox"], messages, f"a parked message of {context.name} that can be retried")
         retried = (
-            outbox_staff.retry(context.alias, events) if events else 0,
-            inbox_staff.retry(context.alias, messages, now=clock.now()) if messages else 0,
+            outbox_staff.retry(context.alias, events) if events else (),
+            inbox_staff.retry(context.alias, messages, now=clock.now()) if messages else (),
         )
         self.stdout.write(
-            f"{context.name}: {retried[0]} outbox event(s), {retried[1]} inbox message(s) to be tried again"
+            f"{context.name}: {len(retried[0])} outbox event(s), {len(retried[1])} inbox message(s) to be tried again"
         )
 
     def _replay(self, options: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connections
 
 from ecommerce import clock
@@ -13,6 +14,7 @@ from tests.ecommerce.back_office import logged_in, rows_of, statements, text_of,
 pytestmark = pytest.mark.django_db(databases=["identity", "order", "catalog"])
 
 LIST, PAGE = "outbox_outboxevent_changelist", "outbox_outboxevent_change"
+DISCARD = "outbox_outboxevent_discard"
 ARCHIVE = "outbox_archivedevent_changelist"
 
 
@@ -66,12 +68,42 @@ def test_retrying_gives_all_attempts_back_to_what_is_held_only(staff, publish):
     assert theirs.status == "PARKED"
 
 
-def test_nothing_is_edited_and_who_may_look_may_not_retry(staff, publish):
+def test_who_retried_what_is_written_down(staff, publish):
+    parked, pending = held(publish, "PARKED"), held(publish, "PENDING")
+    staff.post(url(LIST, context="order"), {"action": "retry", "_selected_action": [parked.id, pending.id]})
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.change_message) == (str(parked.id), "[order] tentar de novo")
+
+
+def test_discarding_needs_a_reason_and_is_written_down(staff, publish):
+    parked = held(publish, "PARKED")
+    page = url(DISCARD, parked.id, context="order")
+    assert "obrigatório" in text_of(staff.post(page, {"_form_submitted": "on", "reason": " "}))
+    assert OutboxEvent.objects.using("order").exists()
+    answer = staff.post(page, {"_form_submitted": "on", "reason": "pedido de teste"}, headers={"HX-Request": "true"})
+    assert answer.headers["HX-Redirect"] == url(LIST, context="order")
+    assert not OutboxEvent.objects.using("order").exists()
+    message = LogEntry.objects.get().change_message
+    assert message.startswith(f"[order] {parked.event_id} ")
+    assert message.endswith("pedido de teste")
+
+
+@pytest.mark.parametrize("status", ["PENDING", "BLOCKED"])
+def test_only_what_waits_for_a_person_is_discarded(staff, publish, status):
+    event = held(publish, status)
+    answer = staff.post(url(DISCARD, event.id), {"_form_submitted": "on", "reason": "x"}, follow=True)
+    assert "Só se descarta" in text_of(answer)
+    assert OutboxEvent.objects.using("order").exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_nothing_is_edited_and_who_may_look_may_not_decide(staff, publish):
     parked = held(publish, "PARKED")
     assert staff.post(url(PAGE, parked.id), {"status": "PENDING"}).status_code == 403
     assert staff.post(url("outbox_outboxevent_delete", parked.id), {"post": "yes"}).status_code == 403
     looking = logged_in("outbox.view_outboxevent")
     looking.post(url(LIST), {"action": "retry", "_selected_action": [parked.id]})
+    assert looking.post(url(DISCARD, parked.id), {"_form_submitted": "on", "reason": "x"}).status_code == 403
     parked.refresh_from_db()
     assert parked.status == "PARKED"
 
