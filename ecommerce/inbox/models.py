@@ -41,6 +41,56 @@ class InboxStart(models.Model):
         return f"{self.consumer} {self.message_id}"
 
 
+class ReplayStatus(models.TextChoices):
+    RUNNING = "RUNNING", "under way"
+    DONE = "DONE", "done"
+    CANCELLED = "CANCELLED", "cancelled by a person"
+    FAILED = "FAILED", "cannot go on"
+
+
+class ReplayRun(models.Model):
+    """Published events that a worker hands to a handler of this context again, because a person asked for it."""
+
+    id = models.UUIDField(primary_key=True)
+    publisher = models.CharField(max_length=30)
+    handler = models.CharField(max_length=120)
+    types = models.JSONField()
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    aggregate_id = models.CharField(max_length=60, blank=True)
+    reason = models.TextField()
+    actor = models.CharField(max_length=60)
+    status = models.CharField(max_length=9, choices=ReplayStatus, default=ReplayStatus.RUNNING)
+    expected = models.BigIntegerField(null=True)
+    """How many events a rehearsal read; None when it was too long to be finished."""
+    position = models.BigIntegerField(default=0)
+    """The number of the last event that is done, in the outbox of the publisher."""
+    read = models.BigIntegerField(default=0)
+    handled = models.BigIntegerField(default=0)
+    ignored = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    parked = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True, default="")
+    lease_owner = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "inbox_replay"
+        verbose_name = "replay"
+        permissions = (("replay_events", "Can replay events"),)
+        constraints = (
+            models.CheckConstraint(condition=models.Q(status__in=ReplayStatus.values), name="inbox_replay_status"),
+        )
+        indexes = (
+            models.Index(fields=["id"], condition=models.Q(status=ReplayStatus.RUNNING), name="inbox_replay_running"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.publisher} → {self.handler}"
+
+
 class ParkedStatus(models.TextChoices):
     RETRY = "RETRY", "will be tried again"
     PARKED = "PARKED", "waits for a person"

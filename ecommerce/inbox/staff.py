@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import connections, transaction
@@ -55,7 +56,7 @@ def retry(alias: str, ids: Collection[int], *, now: datetime) -> set[int]:
     still nobody knows, is left as it is.
     """
     pairs = [(type_, handler.name) for type_, found in listeners(alias).items() for handler in found]
-    parameters = {
+    parameters: dict[str, Any] = {
         "ids": list(ids), "context": alias, "now": now,
         "types": [type_ for type_, _ in pairs], "handlers": [name for _, name in pairs],
     }  # fmt: skip
