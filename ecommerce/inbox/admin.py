@@ -1,4 +1,4 @@
-"""Messages that wait in the back office: a handler could not take them, or they stand behind one of those."""
+"""The inbox in the back office: messages that wait for a person, and replays."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from unfold.decorators import action, display
 
 from ecommerce import clock, codec
 from ecommerce.db.back_office import ReasonDialog, SharedTableAdmin, context_of
-from ecommerce.inbox import staff
-from ecommerce.inbox.models import ParkedMessage
+from ecommerce.inbox import runs, staff
+from ecommerce.inbox.models import ParkedMessage, ReplayRun
 
 COLOURS = {"RETRY": "warning", "PARKED": "danger"}
+RUN_COLOURS = {"RUNNING": "info", "DONE": "success", "CANCELLED": "warning", "FAILED": "danger"}
 
 
 @admin.register(ParkedMessage)
@@ -83,3 +84,64 @@ class ParkedMessageAdmin(SharedTableAdmin):
             self.log_decision(request, [message], f"{message}: descartada – {reason}")
             self.message_user(request, "A mensagem foi descartada.", messages.SUCCESS)
         return self.back_to(request)
+
+
+@admin.register(ReplayRun)
+class ReplayRunAdmin(SharedTableAdmin):
+    """The form that adds one stands at the address of this page's own (``config/urls.py``): it reads the archive of the
+    publisher, of which an inbox knows nothing."""
+
+    list_display = ("created_at", "publisher", "handler", "situation", "progress", "effects", "parked", "actor")
+    list_display_links = ("created_at", "handler")
+    list_filter = ("status",)
+    ordering = ("-id",)
+    fieldsets = (
+        (None, {"fields": (("publisher", "handler"), "situation", "progress", "error")}),
+        ("Pedido", {"fields": ("types", ("since", "until"), "aggregate_id", "reason", "actor")}),
+        ("Até aqui", {"fields": (("read", "handled", "ignored"), ("duplicates", "parked"))}),
+        ("Quando", {"fields": (("created_at", "ended_at"),)}),
+    )
+    readonly_fields = ("situation", "progress")
+    actions_detail = ("cancel",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("inbox.replay_events")
+
+    def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("inbox.replay_events")
+
+    @display(description="situação", ordering="status", label=RUN_COLOURS)
+    def situation(self, run: ReplayRun) -> tuple[str, str]:
+        return run.status, run.get_status_display()
+
+    @admin.display(description="lidos")
+    def progress(self, run: ReplayRun) -> str:
+        return f"{run.read} de {run.expected} previstos" if run.expected else str(run.read)
+
+    @admin.display(description="efeitos")
+    def effects(self, run: ReplayRun) -> int:
+        return run.handled
+
+    @action(
+        description="Cancelar",
+        permissions=["decide"],
+        url_path="cancel",
+        icon="cancel",
+        dialog={
+            "title": "Cancelar o reenvio",
+            "description": "O que já teve efeito fica; o resto não é mais entregue.",
+            "form_class": ReasonDialog,
+            "form_submit_text": "Cancelar o reenvio",
+        },
+    )
+    def cancel(self, request: HttpRequest, form: ReasonDialog, object_id: str) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        if run is None:
+            raise Http404
+        reason, actor = form.cleaned_data["reason"], f"user:{request.user.pk}"
+        if runs.cancel(context_of(request).alias, run.pk, reason=reason, actor=actor, now=clock.now()):
+            self.log_decision(request, [run], f"{run}: reenvio cancelado – {reason}")
+            self.message_user(request, "O reenvio foi cancelado.", messages.SUCCESS)
+        else:
+            self.message_user(request, "O reenvio já tinha terminado.", messages.ERROR)
+        return self.back_to(request, object_id)

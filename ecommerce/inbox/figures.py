@@ -15,6 +15,11 @@ COUNTS = """
            count(*) FILTER (WHERE status = 'RETRY'), count(*) FILTER (WHERE status = 'PARKED')
     FROM inbox_parked
 """
+AT_MOST = """
+    SELECT count(*) FILTER (WHERE status = 'RETRY'), count(*) FILTER (WHERE status = 'PARKED'),
+           (SELECT count(*) FROM inbox_replay WHERE status = 'RUNNING')
+    FROM (SELECT status FROM inbox_parked LIMIT %s) AS p
+"""
 PARKED = """
     SELECT id, consumer, event_type, partition_key, status, attempts, reason FROM inbox_parked
     ORDER BY id LIMIT %s
@@ -45,6 +50,14 @@ class InboxFigures(NamedTuple):
     parked: int
 
 
+class InboxNow(NamedTuple):
+    """What is parked, counted no further than was asked for, and how many replays are under way."""
+
+    waiting: int
+    parked: int
+    replays: int
+
+
 class Parked(NamedTuple):
     """A message that a handler could not take, or that stands behind one of those."""
 
@@ -62,6 +75,13 @@ def figures(alias: str) -> InboxFigures:
     with planned_each_time(alias) as cursor:
         cursor.execute(COUNTS)
         return InboxFigures(*cursor.fetchone())
+
+
+def now(alias: str, *, most: int) -> InboxNow:
+    """Count what is parked in one context, up to ``most`` messages. One statement whose cost has a bound."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(AT_MOST, [most])
+        return InboxNow(*cursor.fetchone())
 
 
 def parked(alias: str, *, limit: int) -> list[Parked]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import action, display
 
 from ecommerce import clock, codec
-from ecommerce.db.back_office import ReasonDialog, SharedTableAdmin, context_of
+from ecommerce.db.back_office import CONTEXT, PeriodFilter, ReasonDialog, SharedTableAdmin, context_of
 from ecommerce.outbox import staff
 from ecommerce.outbox.models import ArchivedEvent, OutboxEvent
 
 COLOURS = {"PENDING": "info", "BLOCKED": "warning", "PARKED": "danger"}
 SHOWN = timedelta(days=7)
-"""How far back published events are listed: a few partitions of the archive, not all of it."""
+"""How far back published events are listed unless somebody asks for more: a few partitions of the archive."""
 
 
 class EventAdmin(SharedTableAdmin):
@@ -94,16 +97,69 @@ class OutboxEventAdmin(EventAdmin):
         return self.back_to(request)
 
 
+class TypeFilter(TextFilter):
+    title = "tipo do evento, por inteiro"
+    parameter_name = "event_type"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ArchivedEvent]) -> QuerySet[ArchivedEvent]:
+        return queryset.filter(event_type=self.value()) if self.value() else queryset
+
+
 @admin.register(ArchivedEvent)
 class ArchivedEventAdmin(EventAdmin):
     list_display = ("published_at", "event_type", "aggregate_id", "aggregate_version", "created_at", "attempts")
     list_display_links = ("published_at", "event_type")
+    list_filter = (TypeFilter, ("published_at", PeriodFilter))
+    list_filter_submit = True
     ordering = ("-published_at", "-id")
     fields = (
         "event_id", "event_type", ("aggregate_type", "aggregate_id", "aggregate_version"), ("attempts", "origin"),
         ("created_at", "published_at"), "content", "envelope",
     )  # fmt: skip
+    actions_list = ("replay_these",)
+    actions_detail = ("replay_this",)
+
+    def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("inbox.replay_events")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ArchivedEvent]:
         rows: QuerySet[ArchivedEvent] = super().get_queryset(request)
+        if request.GET.get("published_at_from_0"):  # whoever says from when decides how many partitions are read
+            return rows
         return rows.filter(published_at__gte=clock.now() - SHOWN)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Let the link to a replay carry what the list is filtered by."""
+        answer: HttpResponse = super().changelist_view(request, extra_context)
+        for link in (getattr(answer, "context_data", None) or {}).get("actions_list", []):
+            link["path"] += f"?{request.GET.urlencode()}"
+        return answer
+
+    @action(description="Reenviar a um manipulador", permissions=["replay"], url_path="replay", icon="replay")
+    def replay_these(self, request: HttpRequest) -> HttpResponse:
+        asked = request.GET
+        since, until = (
+            f"{asked.get(f'published_at_{end}_0', '')} {asked.get(f'published_at_{end}_1', '')}".strip()
+            for end in ("from", "to")
+        )
+        return replay_form(
+            context_of(request).name, type=asked.get("event_type", ""), aggregate=asked.get("q", ""), since=since,
+            until=until,
+        )  # fmt: skip
+
+    @action(description="Reenviar a um manipulador", permissions=["replay"], url_path="replay-this", icon="replay")
+    def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        event = self.get_object(request, object_id)
+        if event is None:
+            raise Http404
+        until = event.published_at + timedelta(seconds=1)
+        return replay_form(
+            context_of(request).name, type=event.event_type, aggregate=event.aggregate_id,
+            since=event.published_at.isoformat(), until=until.isoformat(),
+        )  # fmt: skip
+
+
+def replay_form(publisher: str, **wanted: str) -> HttpResponse:
+    """Lead to the form that asks for a replay, filled in with what is known."""
+    query = {CONTEXT: publisher, **{name: value for name, value in wanted.items() if value}}
+    return HttpResponseRedirect(f"{reverse('admin:inbox_replayrun_add')}?{urlencode(query)}")

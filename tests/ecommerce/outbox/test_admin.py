@@ -119,6 +119,31 @@ def test_what_was_published_lately_is_shown_newest_first(staff):
     assert rows_of(staff.get(url(ARCHIVE, context="catalog"))) == []
 
 
+def test_who_says_from_when_sees_older_events_and_a_type_narrows_them(staff):
+    archived("order", days=1)
+    archived("order", days=20)
+    since = clock.now() - timedelta(days=21)
+    period = {"published_at_from_0": f"{since:%d/%m/%Y}", "published_at_from_1": "00:00:00"}
+    assert len(rows_of(staff.get(url(ARCHIVE, **period)))) == 2
+    assert len(rows_of(staff.get(url(ARCHIVE, event_type="order.placed.v1", **period)))) == 2
+    assert rows_of(staff.get(url(ARCHIVE, event_type="order.placed", **period))) == []
+    until = {"published_at_to_0": f"{clock.now() - timedelta(days=10):%d/%m/%Y}", "published_at_to_1": "00:00:00"}
+    assert len(rows_of(staff.get(url(ARCHIVE, **period, **until)))) == 1
+    nonsense = staff.get(url(ARCHIVE, **{**period, "published_at_from_0": "2026/99/99"}))
+    assert "O período não foi entendido" in text_of(nonsense)
+
+
+def test_only_who_may_replay_is_led_to_it(staff):
+    archived("order", days=1)
+    looking = logged_in("outbox.view_archivedevent")
+    assert "Reenviar a um manipulador" in text_of(staff.get(url(ARCHIVE)))
+    assert "Reenviar" not in text_of(looking.get(url(ARCHIVE)))
+    for page in ("outbox_archivedevent_replay_these", "outbox_archivedevent_replay_this"):
+        arguments = [1] if page.endswith("this") else []
+        assert looking.get(url(page, *arguments)).status_code == 403
+    assert staff.get(url("outbox_archivedevent_replay_this", 99)).status_code == 404
+
+
 def test_events_are_found_by_their_aggregate(staff, publish):
     subject = publish()
     publish()
