@@ -6,6 +6,8 @@ The replay itself is a worker's (``config/tasks.py``); a request only counts for
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, cast
@@ -13,8 +15,10 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
+from django.db import OperationalError, connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from psycopg.errors import QueryCanceled
 from unfold.widgets import (
     INPUT_CLASSES,
     UnfoldAdminSelectMultipleWidget,
@@ -136,10 +140,23 @@ def _begin(request: HttpRequest, form: ReplayForm, asked: Replay) -> HttpRespons
 def _rehearsed(asked: Replay) -> tuple[Tally, bool]:
     """Return what the replay would find, and whether all of it was looked at in the time that a request has."""
     until, tally = time.monotonic() + COUNTING_SECONDS, Tally()
-    for tally in asked.rehearse():
-        if time.monotonic() >= until:
-            return tally, False
+    try:
+        with _no_statement_longer(asked.publisher.alias, COUNTING_SECONDS):
+            for tally in asked.rehearse():
+                if time.monotonic() >= until:
+                    return tally, False
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return tally, False
     return tally, True
+
+
+@contextmanager
+def _no_statement_longer(alias: str, seconds: float) -> Iterator[None]:
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{int(seconds * 1000)}ms"])
+        yield
 
 
 def _wanted(request: HttpRequest) -> dict[str, Any]:

@@ -30,10 +30,10 @@ class ParkedMessageAdmin(SharedTableAdmin):
     search_fields = ("message_id__exact", "partition_key__exact")
     search_help_text = "Id do evento ou do agregado, por inteiro"
     fields = (
-        ("consumer", "event_type"), ("message_id", "partition_key"), "situation", ("attempts", "available_at"),
+        ("consumer", "event_type"), ("message_id", "partition_key"), "status", ("attempts", "available_at"),
         "reason", "created_at", "body", "envelope",
     )  # fmt: skip
-    readonly_fields = ("situation", "envelope")
+    readonly_fields = ("envelope",)
     actions = ("retry",)
     actions_detail = ("discard",)
 
@@ -91,17 +91,17 @@ class ReplayRunAdmin(SharedTableAdmin):
     """The form that adds one stands at the address of this page's own (``config/urls.py``): it reads the archive of the
     publisher, of which an inbox knows nothing."""
 
-    list_display = ("created_at", "publisher", "handler", "situation", "progress", "effects", "parked", "actor")
+    list_display = ("created_at", "publisher", "handler", "situation", "progress", "effects", "duplicates", "parked")
     list_display_links = ("created_at", "handler")
     list_filter = ("status",)
     ordering = ("-id",)
     fieldsets = (
-        (None, {"fields": (("publisher", "handler"), "situation", "progress", "error")}),
+        (None, {"fields": (("publisher", "handler"), "status", "progress", "error")}),
         ("Pedido", {"fields": ("types", ("since", "until"), "aggregate_id", "reason", "actor")}),
         ("Até aqui", {"fields": (("read", "handled", "ignored"), ("duplicates", "parked"))}),
         ("Quando", {"fields": (("created_at", "ended_at"),)}),
     )
-    readonly_fields = ("situation", "progress")
+    readonly_fields = ("progress",)
     actions_detail = ("cancel",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -47,10 +47,9 @@ class OutboxEventAdmin(EventAdmin):
     list_filter = ("status",)
     ordering = ("id",)
     fields = (
-        "event_id", "event_type", ("aggregate_type", "aggregate_id", "aggregate_version"), "partition_no", "situation",
+        "event_id", "event_type", ("aggregate_type", "aggregate_id", "aggregate_version"), "partition_no", "status",
         ("attempts", "available_at"), "last_error", "origin", "created_at", "content", "envelope",
     )  # fmt: skip
-    readonly_fields = (*EventAdmin.readonly_fields, "situation")
     actions = ("retry",)
     actions_detail = ("discard",)
 

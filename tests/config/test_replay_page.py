@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib.admin.models import ADDITION, LogEntry
+from django.db import connections
 from django.test import Client
 
 from config import replay_page
@@ -17,7 +19,8 @@ from contexts.cart.models import VariantPrice
 from ecommerce import clock
 from ecommerce.ids import new_id
 from ecommerce.inbox.models import InboxMessage, ReplayRun
-from tests.config.archived import HANDLER, NOON, TYPE, all_databases, archive, remote
+from ecommerce.outbox import history
+from tests.config.archived import ALIASES, HANDLER, NOON, TYPE, all_databases, archive, remote
 from tests.ecommerce.back_office import logged_in, text_of, url
 
 pytestmark = [all_databases, pytest.mark.usefixtures("only_cart_listens")]
@@ -178,7 +181,8 @@ def test_nothing_to_replay_offers_no_go_ahead(staff: Client) -> None:
 
 def test_a_count_that_takes_too_long_is_cut_and_says_so(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("config.replay.LOOKED_UP", 2)
-    monkeypatch.setattr(replay_page, "COUNTING_SECONDS", -1.0)
+    times = iter((0.0, replay_page.COUNTING_SECONDS))
+    monkeypatch.setattr(replay_page, "time", SimpleNamespace(monotonic=lambda: next(times)))
     for number in range(1, 6):
         archive(number)
     answer = staff.post(ADD, FORM)
@@ -186,6 +190,25 @@ def test_a_count_that_takes_too_long_is_cut_and_says_so(staff: Client, monkeypat
     staff.post(ADD, {**hidden(answer), "_begin": "1"})
     assert asked().expected is None
     assert continue_replays() == 5
+
+
+@pytest.mark.django_db(transaction=True, databases=ALIASES)
+@pytest.mark.usefixtures("empty_archive")
+def test_an_archive_too_large_to_be_read_in_time_is_said_and_can_be_replayed(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(1)
+    monkeypatch.setattr(replay_page, "COUNTING_SECONDS", 0.05)
+    slow = history.REFERENCES.replace("WHERE", "WHERE pg_sleep(5) IS NOT NULL AND", 1)
+    monkeypatch.setattr(history, "REFERENCES", slow)
+
+    answer = staff.post(ADD, FORM)
+
+    assert "só os primeiros 0 foram contados" in text_of(answer)
+    assert 'name="_begin"' in answer.text
+    with connections["catalog"].cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
 
 
 def test_handlers_whose_publisher_runs_elsewhere_are_not_offered(staff: Client, settings: Any) -> None:

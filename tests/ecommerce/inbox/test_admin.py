@@ -33,7 +33,10 @@ def test_what_waits_is_listed_by_context(staff):
     ours, theirs = parked(), parked("catalog")
     assert rows_of(staff.get(url(LIST))) == [ours]
     assert rows_of(staff.get(url(LIST, context="catalog"))) == [theirs]
-    assert "ValueError: kaputt" in text_of(staff.get(url(PAGE, theirs.id, context="catalog")))
+    page = text_of(staff.get(url(PAGE, theirs.id, context="catalog")))
+    assert "ValueError: kaputt" in page
+    assert "espera uma pessoa" in page
+    assert "('PARKED'" not in page
 
 
 def test_retrying_gives_all_attempts_back(staff):
