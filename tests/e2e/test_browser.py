@@ -85,8 +85,12 @@ def test_the_events_page_draws_refreshes_and_rests_while_nobody_looks(page: Page
         "[...document.querySelectorAll('canvas')].every((each) =>"
         " each.getContext('2d').getImageData(0, 0, each.width, each.height).data.some((value) => value > 0))"
     )
-    with page.expect_response(lambda response: "figures.json" in response.url, timeout=15_000):
-        pass
+    page.get_by_role("link", name="10 minutos").click()
+    counted = (
+        "Chart.getChart(document.querySelector('canvas'))?.data.datasets.every("
+        "(each) => each.data.some((value) => value !== null))"
+    )
+    page.wait_for_function(counted, timeout=60_000)
 
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
