@@ -31,8 +31,10 @@ class Tally:
     duplicates: int = 0
     parked: int = 0
     new: int = 0
+    position: int = 0
+    """The number of the last event read."""
     at: datetime | None = None
-    """When the last event read was published."""
+    """When it was published."""
 
     def count(self, outcome: str) -> None:
         self.handled += outcome == "HANDLED"
@@ -52,41 +54,50 @@ class Replay:
     run_id: UUID
     since: datetime
     until: datetime
+    subject: str = ""
+    """The aggregate whose events alone are replayed; empty for all."""
 
     def rehearse(self) -> Iterator[Tally]:
         """Yield the same tally, further on each time, of what a run would find. Hands nothing over."""
-        return self._run(dry=True)
+        tally = Tally()
+        for page in self._pages(tally):
+            tally.new += len(self._new(page, tally))
+            yield tally
 
-    def run(self) -> Iterator[Tally]:
-        """Hand the events over in order of their ids; yield the same tally, further on each time.
+    def run(self, tally: Tally | None = None, *, again: bool = False) -> Iterator[Tally]:
+        """Hand the events over in order of their ids; yield the same tally, further on each time. With ``tally``, go on
+        behind its position; ``again``: whoever was there last may have died of what comes first.
 
         What was handled before is not handed over. May be interrupted and run again at any time.
         """
-        return self._run(dry=False)
-
-    def _run(self, *, dry: bool) -> Iterator[Tally]:
-        tally = Tally()
-        pages = references(self.publisher.alias, types=self.types, since=self.since, until=self.until, limit=LOOKED_UP)
+        tally = tally or Tally()
         consumer = ReplayConsumer(self.handler, get_broker())
-        for page in pages:
-            known = self._outcomes(page)
-            new = [each for each in page if each.event_id not in known]
-            tally.read += len(page)
-            tally.at = page[-1].published_at
-            for outcome in known.values():
-                tally.count("PARKED" if outcome == "PARKED" else "DUPLICATE")
-            if dry:
-                tally.new += len(new)
-            else:
-                self._hand_over(consumer, new, tally)
+        for page in self._pages(tally):
+            self._hand_over(consumer, self._new(page, tally), tally, again=again)
+            again = False
             yield tally
 
-    def _hand_over(self, consumer: ReplayConsumer, new: Sequence[Reference], tally: Tally) -> None:
+    def _pages(self, tally: Tally) -> Iterator[list[Reference]]:
+        return references(
+            self.publisher.alias, types=self.types, since=self.since, until=self.until, subject=self.subject,
+            after=tally.position, limit=LOOKED_UP,
+        )  # fmt: skip
+
+    def _new(self, page: Sequence[Reference], tally: Tally) -> list[Reference]:
+        """Return the events that the handler was never handed, and count the others."""
+        known = self._outcomes(page)
+        tally.read += len(page)
+        tally.position, tally.at = page[-1].id, page[-1].published_at
+        for outcome in known.values():
+            tally.count("PARKED" if outcome == "PARKED" else "DUPLICATE")
+        return [each for each in page if each.event_id not in known]
+
+    def _hand_over(self, consumer: ReplayConsumer, new: Sequence[Reference], tally: Tally, *, again: bool) -> None:
         handed: set[int] = set()
         for start in range(0, len(new), BATCH):
             found = messages(self.publisher.alias, new[start : start + BATCH])
             mark = {f"{PREFIX}replay": str(self.run_id)}
-            consumer.handle([Delivery(each.id, {**each.headers, **mark}, each.data) for each in found])
+            consumer.handle([Delivery(each.id, {**each.headers, **mark}, each.data, again) for each in found])
             handed.update(each.id for each in found)
         became = self._outcomes(new)
         for reference in new:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse
 
 GROUPS = {
     "order": ("Pedidos", "receipt_long"),
@@ -33,6 +34,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     platform = [model for label in PLATFORM_APPS for model in listed.pop(label, [])]
     rest = [model for models in listed.values() for model in models]
     titled = [(*GROUPS[label], models) for label, models in groups.items()]
+    if request.user.has_perm("outbox.view_outboxevent"):
+        platform.insert(0, {"name": "Eventos", "admin_url": reverse("events")})
     grouped = [_group(*group) for group in [*titled, (*PLATFORM, platform + rest)]]
     return [group for group in grouped if group["items"]]
 

@@ -28,10 +28,15 @@ contexts: list[Route] = [
 
 back_office: list[Route] = []
 if apps.is_installed("django.contrib.admin"):
+    from config import event_pages, replay_page
+
     back_office = [
         path("_allauth/", include("contexts.identity.urls.accounts")),
         path("accounts/", include("allauth.urls")),
         path("admin", RedirectView.as_view(pattern_name="admin:index")),
+        path("admin/eventos/", admin.site.admin_view(event_pages.events), name="events"),
+        path("admin/eventos/figures.json", admin.site.admin_view(event_pages.figures), name="events-figures"),
+        path("admin/inbox/replayrun/add/", admin.site.admin_view(replay_page.replay), name="replay"),
         path("admin/", admin.site.urls),
     ]
 

@@ -6,7 +6,7 @@ asks :func:`current`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -99,6 +99,6 @@ def current() -> Topology:
     return topology
 
 
-def local_aliases() -> Iterable[str]:
+def local_aliases() -> list[str]:
     """Return the database aliases of the local contexts."""
     return [context.alias for context in current().local]

@@ -1,4 +1,5 @@
-"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each local context.
+"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each local context, and one that
+writes down what all of them did.
 
 ``settings.EVENT_THREADS`` may leave one of the two to other workers."""
 
@@ -16,8 +17,9 @@ from ecommerce.inbox.registry import bindings
 from ecommerce.messaging.broker import Broker
 from ecommerce.messaging.configured import get_broker
 from ecommerce.messaging.threads import Supervised
+from ecommerce.observability.flow import Recorder
 from ecommerce.outbox.relay import Relay
-from ecommerce.topology import current
+from ecommerce.topology import current, local_aliases
 
 SHUTDOWN_SECONDS = 15
 
@@ -34,6 +36,7 @@ class EventThreads(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         broker = get_broker()
         parts: dict[str, Any] = {"relay": Relay, "consumer": Consumer}
+        self.threads.append(Supervised("flow", Recorder(local_aliases()).run))
         for context in current().local:
             for part in settings.EVENT_THREADS:
                 run = parts[part](context, broker).run

@@ -30,7 +30,7 @@ TOPOLOGY = Topology.from_environment(
 )
 DATABASES = databases(TOPOLOGY, env=environ.Env.ENVIRON, var_dir=VAR_DIR)
 DATABASE_ROUTERS = ["ecommerce.db.router.ContextRouter"]
-SHARED_APP_LABELS = {"outbox", "inbox", "saga", "http"}
+SHARED_APP_LABELS = {"outbox", "inbox", "saga", "http", "observability"}
 """Apps of the platform whose tables exist in every context's schema."""
 DEFAULT_APP_CONTEXT = "identity"
 """Django's own apps and third-party apps (admin, auth, sessions, accounts) keep their tables here."""

@@ -25,6 +25,7 @@ def celery_settings(broker_url: str, broker_database: Mapping[str, Any], topolog
     schedule = {
         "resume sagas": ("ecommerce.saga.resume", 5.0),
         "maintain outbox archives": ("ecommerce.outbox.maintain", 3600.0),
+        "continue replays": ("config.continue_replays", 5.0),
         **{name: entry for context in topology.local for name, entry in SCHEDULES.get(context.name, {}).items()},
     }
     options: dict[str, Any] = {"confirm_publish": True}

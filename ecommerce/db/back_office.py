@@ -11,7 +11,9 @@ from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlencode
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -21,7 +23,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.forms import BaseDialogForm
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from ecommerce.topology import Context, current
 
@@ -64,6 +69,24 @@ class ContextFilter(admin.SimpleListFilter):
         return queryset
 
 
+class PeriodFilter(RangeDateTimeFilter):
+    """Reads moments as the rest of the back office does. Its parent reads the month first, whatever the language, and
+    forgets the time zone."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Row]) -> QuerySet[Row]:
+        form = self.form_class(name=self.parameter_name, data=self.used_parameters)
+        if not form.is_valid():
+            messages.error(request, "O período não foi entendido: escreva as datas e as horas por inteiro.")
+        since, until = (form.cleaned_data.get(f"{self.parameter_name}_{end}") for end in ("from", "to"))
+        if since:
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": since})
+        return queryset.filter(**{f"{self.parameter_name}__lt": until}) if until else queryset
+
+
+class ReasonDialog(BaseDialogForm):
+    reason = forms.CharField(label="Por quê", max_length=500, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+
+
 class SharedTableAdmin(ReadOnly, ModelAdmin):
     """A table that every context has, read from the database of the context that ``?context=`` names."""
 
@@ -94,11 +117,18 @@ class SharedTableAdmin(ReadOnly, ModelAdmin):
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         raise PermissionDenied
 
-    def back_to(self, request: HttpRequest, object_id: object) -> HttpResponse:
-        """Return to the page of a row, also from a dialog, which asks by htmx."""
+    def log_decision(self, request: HttpRequest, rows: Sequence[Model], what: str) -> None:
+        """Write down who decided what about rows, in two statements however many there are. The log is one for all
+        contexts, so it says which."""
+        message = f"[{context_of(request).name}] {what}"
+        LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, message)  # type: ignore[arg-type]
+
+    def back_to(self, request: HttpRequest, object_id: object = None) -> HttpResponse:
+        """Return to the page of a row, or to the list, also from a dialog, which asks by htmx."""
         options = self.model._meta
-        page = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[object_id])
-        url = f"{page}?{urlencode({CONTEXT: context_of(request).name})}"
+        page, args = ("changelist", []) if object_id is None else ("change", [object_id])
+        path = reverse(f"admin:{options.app_label}_{options.model_name}_{page}", args=args)
+        url = f"{path}?{urlencode({CONTEXT: context_of(request).name})}"
         if request.headers.get("HX-Request"):
             return HttpResponse(headers={"HX-Redirect": url})
         return HttpResponseRedirect(url)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ecommerce.db.plans import planned_each_time
+from ecommerce.inbox.registry import listeners
 
 COUNTS = """
     SELECT (SELECT coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_user_tables
@@ -14,12 +15,18 @@ COUNTS = """
            count(*) FILTER (WHERE status = 'RETRY'), count(*) FILTER (WHERE status = 'PARKED')
     FROM inbox_parked
 """
+AT_MOST = """
+    SELECT count(*) FILTER (WHERE status = 'RETRY'), count(*) FILTER (WHERE status = 'PARKED'),
+           (SELECT count(*) FROM inbox_replay WHERE status = 'RUNNING')
+    FROM (SELECT status FROM inbox_parked LIMIT %s) AS p
+"""
 PARKED = """
     SELECT id, consumer, event_type, partition_key, status, attempts, reason FROM inbox_parked
     ORDER BY id LIMIT %s
 """
 RETRIABLE_IDS = """
-    SELECT id FROM inbox_parked WHERE message_id IS NOT NULL AND position('.' IN consumer) > 0 ORDER BY id
+    SELECT id FROM inbox_parked
+    WHERE message_id IS NOT NULL AND (consumer <> %s OR event_type = ANY(%s)) ORDER BY id
 """
 OUTCOMES = """
     SELECT w.consumer, w.message_id, coalesce(m.outcome, p.state)
@@ -43,6 +50,14 @@ class InboxFigures(NamedTuple):
     parked: int
 
 
+class InboxNow(NamedTuple):
+    """What is parked, counted no further than was asked for, and how many replays are under way."""
+
+    waiting: int
+    parked: int
+    replays: int
+
+
 class Parked(NamedTuple):
     """A message that a handler could not take, or that stands behind one of those."""
 
@@ -62,6 +77,13 @@ def figures(alias: str) -> InboxFigures:
         return InboxFigures(*cursor.fetchone())
 
 
+def now(alias: str, *, most: int) -> InboxNow:
+    """Count what is parked in one context, up to ``most`` messages. One statement whose cost has a bound."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(AT_MOST, [most])
+        return InboxNow(*cursor.fetchone())
+
+
 def parked(alias: str, *, limit: int) -> list[Parked]:
     """Return the first ``limit`` parked messages, oldest first, those that will be tried again included."""
     with planned_each_time(alias) as cursor:
@@ -70,10 +92,10 @@ def parked(alias: str, *, limit: int) -> list[Parked]:
 
 
 def retriable_ids(alias: str) -> list[int]:
-    """Return the numbers of the parked messages that the consumer can try again: not those that nobody could read, and
-    not those of a type that no handler knew, which belong to no handler."""
+    """Return the numbers of the parked messages that ``staff.retry`` would take: not those that nobody could read, nor
+    those of a type that no handler of this program knows."""
     with planned_each_time(alias) as cursor:
-        cursor.execute(RETRIABLE_IDS)
+        cursor.execute(RETRIABLE_IDS, [alias, list(listeners(alias))])
         return [number for (number,) in cursor.fetchall()]
 
 

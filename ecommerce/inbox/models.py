@@ -44,9 +44,60 @@ class InboxStart(models.Model):
         return f"{self.consumer} {self.message_id}"
 
 
+class ReplayStatus(models.TextChoices):
+    RUNNING = "RUNNING", "em andamento"
+    DONE = "DONE", "terminado"
+    CANCELLED = "CANCELLED", "cancelado"
+    FAILED = "FAILED", "não pode seguir"
+
+
+class ReplayRun(models.Model):
+    """Published events that a worker hands to a handler of this context again, because a person asked for it."""
+
+    id = models.UUIDField(primary_key=True)
+    publisher = models.CharField("publicado por", max_length=30)
+    handler = models.CharField("manipulador", max_length=120)
+    types = models.JSONField("tipos")
+    since = models.DateTimeField("publicados desde")
+    until = models.DateTimeField("até antes de")
+    aggregate_id = models.CharField("agregado", max_length=60, blank=True)
+    reason = models.TextField("por quê")
+    actor = models.CharField("quem pediu", max_length=60)
+    status = models.CharField("situação", max_length=9, choices=ReplayStatus, default=ReplayStatus.RUNNING)
+    expected = models.BigIntegerField("previstos", null=True)
+    """How many events a rehearsal read; None when it was too long to be finished."""
+    position = models.BigIntegerField(default=0)
+    """The number of the last event that is done, in the outbox of the publisher."""
+    read = models.BigIntegerField("lidos", default=0)
+    handled = models.BigIntegerField("tiveram efeito", default=0)
+    ignored = models.BigIntegerField("sem nada a mudar", default=0)
+    duplicates = models.BigIntegerField("já tratados", default=0)
+    parked = models.BigIntegerField("parados", default=0)
+    error = models.TextField("erro", blank=True, default="")
+    lease_owner = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField("pedido em")
+    ended_at = models.DateTimeField("terminado em", null=True)
+
+    class Meta:
+        db_table = "inbox_replay"
+        verbose_name = "reenvio"
+        verbose_name_plural = "reenvios"
+        permissions = (("replay_events", "Pode reenviar eventos"),)
+        constraints = (
+            models.CheckConstraint(condition=models.Q(status__in=ReplayStatus.values), name="inbox_replay_status"),
+        )
+        indexes = (
+            models.Index(fields=["id"], condition=models.Q(status=ReplayStatus.RUNNING), name="inbox_replay_running"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.publisher} → {self.handler}"
+
+
 class ParkedStatus(models.TextChoices):
-    RETRY = "RETRY", "will be tried again"
-    PARKED = "PARKED", "waits for a person"
+    RETRY = "RETRY", "será tentada de novo"
+    PARKED = "PARKED", "espera uma pessoa"
 
 
 class ParkedMessage(models.Model):
@@ -67,7 +118,8 @@ class ParkedMessage(models.Model):
 
     class Meta:
         db_table = "inbox_parked"
-        verbose_name = "parked message"
+        verbose_name = "mensagem parada"
+        verbose_name_plural = "mensagens paradas"
         constraints = (
             models.UniqueConstraint(fields=["consumer", "message_id"], name="inbox_parked_once"),
             models.CheckConstraint(condition=models.Q(status__in=ParkedStatus.values), name="inbox_parked_status"),

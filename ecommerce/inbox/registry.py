@@ -74,12 +74,18 @@ def handlers(*, context: str | None = None, event_type: str | None = None) -> li
     ]
 
 
+def listeners(context: str) -> dict[str, list[Handler]]:
+    """Return the handlers of one context by every type they are handed, old versions included."""
+    found: dict[str, list[Handler]] = {}
+    for handler in handlers(context=context):
+        for type_ in sorted(with_older([handler.event.type])):
+            found.setdefault(type_, []).append(handler)
+    return found
+
+
 def bindings() -> dict[str, list[str]]:
     """Return what the queue of each local context must be bound to: queue name to sorted event types.
 
     Old versions of the types that are handled belong to them: an archive that is replayed still holds such events.
     """
-    return {
-        context.queue: sorted(with_older(handler.event.type for handler in handlers(context=context.name)))
-        for context in current().local
-    }
+    return {context.queue: sorted(listeners(context.name)) for context in current().local}

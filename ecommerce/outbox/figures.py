@@ -14,6 +14,14 @@ COUNTS = """
              WHERE schemaname = current_schema() AND relname ~ '^outbox_archive')
     FROM outbox_event
 """
+AT_MOST = """
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox_event WHERE status = 'PENDING' LIMIT %(most)s) AS e),
+           (SELECT count(*) FROM (SELECT 1 FROM outbox_event WHERE status = 'BLOCKED' LIMIT %(most)s) AS e),
+           (SELECT count(*) FROM (SELECT 1 FROM outbox_event WHERE status = 'PARKED' LIMIT %(most)s) AS e),
+           (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
+              FROM outbox_event WHERE status = 'PENDING' ORDER BY id LIMIT 1),
+           (SELECT extract(epoch FROM clock_timestamp() - max(seen_at))::float8 FROM outbox_relay)
+"""
 HELD = """
     SELECT id, event_type, aggregate_id, status, attempts, last_error FROM outbox_event
     WHERE status <> 'PENDING' ORDER BY id LIMIT %s
@@ -32,6 +40,16 @@ class OutboxFigures(NamedTuple):
     archived: int
 
 
+class OutboxNow(NamedTuple):
+    """Counts go no further than was asked for. ``relay_silent``: seconds since a relay was seen, None if never."""
+
+    pending: int
+    blocked: int
+    parked: int
+    oldest: float | None
+    relay_silent: float | None
+
+
 class HeldEvent(NamedTuple):
     """An event that the broker refused: BLOCKED until its next attempt, or PARKED. ``id`` is its outbox number."""
 
@@ -48,6 +66,13 @@ def figures(alias: str) -> OutboxFigures:
     with planned_each_time(alias) as cursor:
         cursor.execute(COUNTS)
         return OutboxFigures(*cursor.fetchone())
+
+
+def now(alias: str, *, most: int) -> OutboxNow:
+    """Count the outbox of one context up to ``most`` of each kind. One statement whose cost has a bound."""
+    with planned_each_time(alias) as cursor:
+        cursor.execute(AT_MOST, {"most": most})
+        return OutboxNow(*cursor.fetchone())
 
 
 def held(alias: str, *, limit: int) -> list[HeldEvent]:

@@ -21,6 +21,7 @@ REFERENCES = """
     SELECT id, published_at, event_id, event_type, aggregate_id FROM outbox_archive
     WHERE id > %(after)s AND event_type = ANY(%(types)s::text[])
       AND published_at >= %(since)s::timestamptz AND published_at < %(until)s::timestamptz
+      AND (%(subject)s::text = '' OR aggregate_id = %(subject)s::text)
     ORDER BY id LIMIT %(page)s
 """
 MESSAGES = """
@@ -50,19 +51,25 @@ class ArchivedMessage(NamedTuple):
 
 
 def references(
-    alias: str, *, types: Sequence[str], since: datetime, until: datetime, limit: int
+    alias: str,
+    *,
+    types: Sequence[str],
+    since: datetime,
+    until: datetime,
+    limit: int,
+    subject: str = "",
+    after: int = 0,
 ) -> Iterator[list[Reference]]:
     """Yield the events of ``types`` published from ``since`` to before ``until``, in order of their ids, in lists of at
-    most ``limit``.
+    most ``limit``; those of one aggregate with ``subject``, and those with a higher id than ``after``.
 
     No transaction is open while the caller works. An event that moves into the archive meanwhile may be missed: let
     ``until`` be a little in the past where that matters.
     """
-    after = 0
+    period: dict[str, Any] = {"types": list(types), "since": since, "until": until, "subject": subject, "page": PAGE}
     while True:
-        parameters: dict[str, Any] = {"after": after, "types": list(types), "since": since, "until": until}
         with planned_each_time(alias) as cursor:
-            cursor.execute(REFERENCES, {**parameters, "page": PAGE})
+            cursor.execute(REFERENCES, {**period, "after": after})
             page = [Reference(*row) for row in cursor.fetchall()]
         for start in range(0, len(page), limit):
             yield page[start : start + limit]

@@ -7,9 +7,9 @@ PARTITIONS = 64
 
 
 class Status(models.TextChoices):
-    PENDING = "PENDING", "pending"
-    BLOCKED = "BLOCKED", "waits for another attempt"
-    PARKED = "PARKED", "waits for a person"
+    PENDING = "PENDING", "na fila"
+    BLOCKED = "BLOCKED", "espera outra tentativa"
+    PARKED = "PARKED", "espera uma pessoa"
 
 
 class OutboxEvent(models.Model):
@@ -33,7 +33,8 @@ class OutboxEvent(models.Model):
 
     class Meta:
         db_table = "outbox_event"
-        verbose_name = "outbox event"
+        verbose_name = "evento a publicar"
+        verbose_name_plural = "eventos a publicar"
         constraints = (
             models.UniqueConstraint(
                 fields=["aggregate_type", "aggregate_id", "aggregate_version"], name="outbox_event_one_per_version"
@@ -102,7 +103,8 @@ class ArchivedEvent(models.Model):
     class Meta:
         db_table = "outbox_archive"
         managed = False
-        verbose_name = "published event"
+        verbose_name = "evento publicado"
+        verbose_name_plural = "eventos publicados"
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.aggregate_id} v{self.aggregate_version}"

@@ -66,14 +66,14 @@ class SagaInstanceAdmin(SharedTableAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("saga_type", "definition_version"), "subject", ("situation", "step"), "waiting")},
+            {"fields": (("saga_type", "definition_version"), "subject", ("status", "step"), "waiting")},
         ),
         ("Execução", {"fields": (("attempt", "failures", "crashes"), ("due_at", "lease_owner"), "reason")}),
         ("Quando", {"fields": (("created_at", "updated_at"),)}),
         ("Histórico", {"fields": ("steps",)}),
         ("Dados", {"fields": ("facts",), "classes": ["collapse"]}),
     )
-    readonly_fields = ("situation", "step", "waiting", "reason", "steps", "facts")
+    readonly_fields = ("step", "waiting", "reason", "steps", "facts")
     actions = ("retry",)
     actions_detail = ("retry_one", "resolve", "skip")
 

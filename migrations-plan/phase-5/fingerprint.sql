@@ -6,5 +6,5 @@
 SELECT format($$SELECT %L, count(*), coalesce(sum(('x' || left(md5(t::text), 15))::bit(60)::bigint), 0) FROM %I.%I AS t$$,
               table_name, table_schema, table_name)
 FROM information_schema.tables
-WHERE table_schema = :'schema' AND table_type = 'BASE TABLE' AND table_name <> 'outbox_relay'
+WHERE table_schema = :'schema' AND table_type = 'BASE TABLE' AND table_name NOT IN ('outbox_relay', 'event_flow')
 ORDER BY table_name \gexec

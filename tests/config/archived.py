@@ -94,9 +94,11 @@ def held(status: str, *, version: int = 1) -> OutboxEvent:
     )  # fmt: skip
 
 
-def parked(*, consumer: str = HANDLER, status: str = "PARKED", message_id: UUID | None = None) -> ParkedMessage:
+def parked(
+    *, consumer: str = HANDLER, status: str = "PARKED", message_id: UUID | None = None, type_: str = TYPE
+) -> ParkedMessage:
     return ParkedMessage.objects.using("cart").create(
-        consumer=consumer, message_id=message_id or new_id(), partition_key=str(new_id()), event_type=TYPE, headers={},
+        consumer=consumer, message_id=message_id or new_id(), partition_key=str(new_id()), event_type=type_, headers={},
         body="{}", reason="ValueError: not now", status=status, attempts=7, available_at=NOON, created_at=NOON,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from config.unfold import sidebar
@@ -13,7 +14,9 @@ def app(label: str, *models: str) -> dict[str, Any]:
 
 def groups(monkeypatch: pytest.MonkeyPatch, *apps: dict[str, Any]) -> dict[str, list[str]]:
     monkeypatch.setattr(admin.site, "get_app_list", lambda request: list(apps))
-    return {group["title"]: [item["title"] for item in group["items"]] for group in sidebar(HttpRequest())}
+    request = HttpRequest()
+    request.user = AnonymousUser()
+    return {group["title"]: [item["title"] for item in group["items"]] for group in sidebar(request)}
 
 
 def test_models_are_grouped_by_context_in_the_order_of_daily_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,15 +50,82 @@ def test_the_front_page_shows_every_context_alive_and_leads_on(page: Page) -> No
     assert [url for url in outside if not url.startswith(("data:", "blob:"))] == []
 
 
-def test_staff_logs_in_and_finds_orders_and_sagas(page: Page) -> None:
+def log_in(page: Page) -> None:
     page.goto("/admin/")
     page.locator("input[name=login], input[name=username]").fill("admin@loja.example")
     page.locator("input[name=password]").fill("loja-demo-2026")
     page.locator("input[name=password]").press("Enter")
+    expect(page.get_by_text("Administração do Site").first).to_be_visible()
 
-    expect(page.get_by_text("Administração").first).to_be_visible()
+
+def test_staff_logs_in_and_finds_orders_and_sagas(page: Page) -> None:
+    log_in(page)
     for path in ("/admin/order/order/", "/admin/saga/sagainstance/", "/admin/catalog/product/"):
         answer = page.goto(path)
         assert answer is not None
         assert answer.status == 200, path
         expect(page.locator("#changelist")).to_be_visible()
+
+
+def test_the_events_page_draws_refreshes_and_rests_while_nobody_looks(page: Page) -> None:
+    troubles: list[str] = []
+    asked: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url) if "figures.json" in request.url else None)
+    log_in(page)
+    page.locator("#content").locator("a[href='/admin/eventos/']").click()
+
+    for name in CONTEXTS:
+        expect(page.get_by_role("rowheader", name=name)).to_be_visible()
+    expect(page.get_by_text("Tudo em dia")).to_be_visible(timeout=60_000)
+    expect(page.locator("canvas")).to_have_count(4)
+    drawn = "[...document.querySelectorAll('canvas')].map((each) => Chart.getChart(each)?.data.datasets.length)"
+    assert page.evaluate(drawn) == [len(CONTEXTS)] * 4
+    assert page.evaluate(
+        "[...document.querySelectorAll('canvas')].every((each) =>"
+        " each.getContext('2d').getImageData(0, 0, each.width, each.height).data.some((value) => value > 0))"
+    )
+    page.get_by_role("link", name="10 minutos").click()
+    counted = (
+        "Chart.getChart(document.querySelector('canvas'))?.data.datasets.every("
+        "(each) => each.data.some((value) => value !== null))"
+    )
+    page.wait_for_function(counted, timeout=60_000)
+
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.wait_for_timeout(1000)
+    before = len(asked)
+    page.wait_for_timeout(7000)
+    assert len(asked) == before
+    with page.expect_response(lambda response: "figures.json" in response.url, timeout=5_000):
+        page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    assert troubles == []
+
+
+def test_the_events_page_fits_a_telephone_and_says_when_the_session_is_over(page: Page) -> None:
+    log_in(page)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/admin/eventos/")
+    expect(page.locator("canvas").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    page.context.clear_cookies()
+
+    expect(page.get_by_text("Sua sessão terminou")).to_be_visible(timeout=15_000)
+
+
+def test_without_javascript_the_events_page_is_a_table(stack: Stack, page: Page) -> None:
+    log_in(page)
+    cookies = page.context.storage_state()
+    browser = page.context.browser
+    assert browser is not None
+    bare = browser.new_context(base_url=stack.url, java_script_enabled=False, storage_state=cookies).new_page()
+
+    bare.goto("/admin/eventos/")
+
+    expect(bare.get_by_role("rowheader", name="Pedidos")).to_be_visible()
+    expect(bare.locator("tr[data-context] td")).to_have_count(12 * len(CONTEXTS))
+    expect(bare.locator("canvas").first).to_be_hidden()

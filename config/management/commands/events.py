@@ -111,11 +111,11 @@ class Command(BaseCommand):
             events = _chosen(options["outbox"], events, f"blocked or parked in the outbox of {context.name}")
             messages = _chosen(options["inbox"], messages, f"a parked message of {context.name} that can be retried")
         retried = (
-            outbox_staff.retry(context.alias, events) if events else 0,
-            inbox_staff.retry(context.alias, messages, now=clock.now()) if messages else 0,
+            outbox_staff.retry(context.alias, events) if events else (),
+            inbox_staff.retry(context.alias, messages, now=clock.now()) if messages else (),
         )
         self.stdout.write(
-            f"{context.name}: {retried[0]} outbox event(s), {retried[1]} inbox message(s) to be tried again"
+            f"{context.name}: {len(retried[0])} outbox event(s), {len(retried[1])} inbox message(s) to be tried again"
         )
 
     def _replay(self, options: dict[str, Any]) -> None:
@@ -126,7 +126,7 @@ class Command(BaseCommand):
         """
         publisher, (since, until) = _local(options["context"]), _period(options)
         handler, types = _listener(options["to"], publisher, options["type"])
-        run = Replay(publisher, handler, types, new_id(), since, until)
+        run = Replay(publisher, handler, types, new_id(), since, until, options["aggregate"])
         dry: bool = options["dry_run"]
         tally, shown_at = Tally(), 0.0
         for tally in run.rehearse() if dry else run.run():
@@ -179,6 +179,7 @@ def _add_replay(parser: CommandParser) -> None:
     parser.add_argument(
         "--type", nargs="+", default=[], metavar="TYPE", help="of what the handler listens to, only this"
     )
+    parser.add_argument("--aggregate", default="", metavar="ID", help="only the events of this order, variant, …")
     parser.add_argument("--dry-run", action="store_true", help="tell only what would be handed over")
     _add_period(parser)
 

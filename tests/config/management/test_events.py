@@ -152,7 +152,7 @@ def test_all_means_both_tables(events: Ran) -> None:
     held("PARKED")
     held("BLOCKED", version=2)
     parked()
-    parked(consumer="cart")
+    parked(consumer="cart", type_="catalog.nobody_knows.v1")
 
     assert "2 outbox event(s), 1 inbox message(s)" in events("retry", "--context", "cart", "--all")
 
@@ -174,8 +174,18 @@ def test_one_unknown_id_and_nothing_is_changed(events: Ran, table: str) -> None:
 
 
 @cart_only
-def test_a_message_that_no_handler_knew_cannot_be_retried(events: Ran) -> None:
-    unknown = parked(consumer="cart")
+def test_a_message_that_no_handler_knew_is_retried_once_one_does(events: Ran) -> None:
+    late = parked(consumer="cart")
+
+    assert "1 inbox message(s)" in events("retry", "--context", "cart", "--inbox", late.id)
+
+    message = ParkedMessage.objects.using("cart").get()
+    assert (message.consumer, message.message_id, message.status) == (HANDLER, late.message_id, "RETRY")
+
+
+@cart_only
+def test_a_message_that_no_handler_knows_cannot_be_retried(events: Ran) -> None:
+    unknown = parked(consumer="cart", type_="catalog.nobody_knows.v1")
     with pytest.raises(CommandError, match="can be retried"):
         events("retry", "--context", "cart", "--inbox", unknown.id)
 

@@ -33,18 +33,34 @@ def test_what_waits_is_listed_by_context(staff):
     ours, theirs = parked(), parked("catalog")
     assert rows_of(staff.get(url(LIST))) == [ours]
     assert rows_of(staff.get(url(LIST, context="catalog"))) == [theirs]
-    assert "ValueError: kaputt" in text_of(staff.get(url(PAGE, theirs.id, context="catalog")))
+    page = text_of(staff.get(url(PAGE, theirs.id, context="catalog")))
+    assert "ValueError: kaputt" in page
+    assert "espera uma pessoa" in page
+    assert "('PARKED'" not in page
 
 
 def test_retrying_gives_all_attempts_back(staff):
-    message, unreadable = parked(), parked(message_id=None, consumer="order")
-    form = {"action": "retry", "_selected_action": [message.id, unreadable.id]}
+    message, unreadable, unknown = parked(), parked(message_id=None, consumer="order"), parked(consumer="order")
+    form = {"action": "retry", "_selected_action": [message.id, unreadable.id, unknown.id]}
     answer = staff.post(url(LIST, context="order"), form, follow=True)
     assert "1 mensagem(ns) na fila." in text_of(answer)
-    message.refresh_from_db()
-    unreadable.refresh_from_db()
-    assert (message.status, message.attempts, unreadable.status) == ("RETRY", 0, "PARKED")
+    assert "2 mensagem(ns) ficam como estão" in text_of(answer)
+    for row in (message, unreadable, unknown):
+        row.refresh_from_db()
+    assert (message.status, message.attempts) == ("RETRY", 0)
     assert message.available_at <= clock.now()
+    assert (unreadable.status, unknown.status) == ("PARKED", "PARKED")
+
+
+def test_who_retried_what_is_written_down_for_what_was_retried_only(staff):
+    first, second, unreadable = parked("catalog"), parked("catalog"), parked("catalog", message_id=None)
+    form = {"action": "retry", "_selected_action": [first.id, second.id, unreadable.id]}
+    staff.post(url(LIST, context="catalog"), form)
+    entries = LogEntry.objects.order_by("object_id")
+    assert [(entry.object_id, entry.change_message, str(entry.user_id)) for entry in entries] == [
+        (str(message.id), "[catalog] tentar de novo", staff.session["_auth_user_id"])
+        for message in sorted((first, second), key=lambda message: str(message.id))
+    ]
 
 
 def test_discarding_needs_a_reason_and_is_remembered(staff):
