@@ -20,7 +20,7 @@ from contexts.promotion.interface import Basket, CouponRefused, PromotionInterfa
 from ecommerce import codec
 from ecommerce.calls import connect
 from ecommerce.money import Money, total
-from ecommerce.saga.definition import Saga, SagaState, Step, Wait, register
+from ecommerce.saga.definition import Retry, Saga, SagaState, Step, Wait, register
 
 carts = connect(CartInterface)
 catalog = connect(CatalogInterface)
@@ -117,9 +117,9 @@ CREATE_ORDER = register(
             Step("write_order", undo=reject),
             Step("reserve_inventory", do=reserve_inventory, undo=release_inventory),
             Step("validate_coupon", do=validate_coupon, undo=release_coupon, when=has_discount),
-            Step("process_payment", do=process_payment, undo=refund_payment, attempts=20),
-            Step("convert_cart", do=convert_cart, undo=reopen_cart, attempts=20),
-            Step("send_confirmation", do=send_confirmation, attempts=20),
+            Step("process_payment", do=process_payment, undo=refund_payment, retry=Retry(attempts=20)),
+            Step("convert_cart", do=convert_cart, undo=reopen_cart, retry=Retry(attempts=20)),
+            Step("send_confirmation", do=send_confirmation, retry=Retry(attempts=20)),
         ),
     )
 )
@@ -129,7 +129,7 @@ CANCEL_ORDER = register(
         "CANCEL_ORDER",
         steps=(
             Step("cancel_order"),
-            Step("refund_payments", do=give_money_back, attempts=1000, final=True),
+            Step("refund_payments", do=give_money_back, retry=Retry(attempts=1000), final=True),
         ),
     )
 )
@@ -139,7 +139,7 @@ REFUND_ORDER = register(
         "REFUND_ORDER",
         steps=(
             Step("book_late_money"),
-            Step("refund_payments", do=give_money_back, attempts=1000, final=True),
+            Step("refund_payments", do=give_money_back, retry=Retry(attempts=1000), final=True),
         ),
     )
 )

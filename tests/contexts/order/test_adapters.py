@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ from contexts.order.adapters import (
     WebhookMalformed,
     WebhookSignatureInvalid,
 )
-from ecommerce import codec
+from ecommerce import clock, codec
+from ecommerce.deadline import due_by
 from ecommerce.money import Money
 from tests.sandbox_psp.testing import Received, Sandbox, free_port, receiving, running
 
@@ -249,6 +251,27 @@ def test_asking_a_gateway_that_is_down_teaches_nothing(gateway: SandboxGateway) 
         down.find(uuid4())
     with pytest.raises(OutcomeUnknown):
         down.fetch("ch_1")
+
+
+def test_who_has_no_time_left_asks_for_nothing(gateway: SandboxGateway) -> None:
+    asked = request()
+
+    with due_by(clock.now()):
+        with pytest.raises(GatewayUnavailable):
+            gateway.charge(asked)
+        with pytest.raises(OutcomeUnknown):
+            gateway.find(asked.attempt_id)
+
+    assert gateway.find(asked.attempt_id) is None
+
+
+def test_an_answer_is_not_awaited_much_longer_than_there_is_time(gateway: SandboxGateway) -> None:
+    patient, begun = replace(gateway, read_seconds=60.0), time.monotonic()
+
+    with due_by(clock.now() + timedelta(seconds=0.5)), pytest.raises(OutcomeUnknown):
+        patient.charge(request(token="tok_timeout_before"))
+
+    assert time.monotonic() - begun < 1.5
 
 
 @pytest.mark.parametrize(
