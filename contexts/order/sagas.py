@@ -28,12 +28,14 @@ promotions = connect(PromotionInterface)
 
 
 def reserve_inventory(saga: SagaState) -> None:
+    """Hold the pieces for as long as money may come."""
     lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in _basket(saga).lines]
     expires_at = datetime.fromisoformat(saga.data["hold_until"])
     catalog.reserve_stock(reservation_id=saga.subject, lines=lines, expires_at=expires_at)
 
 
 def release_inventory(saga: SagaState) -> None:
+    """Let the pieces go; a late reservation finds that they were."""
     catalog.release_stock(reservation_id=saga.subject)
 
 
@@ -55,6 +57,7 @@ def validate_coupon(saga: SagaState) -> None:
 
 
 def release_coupon(saga: SagaState) -> None:
+    """Give the coupon's use back."""
     promotions.release(redemption_id=saga.subject)
 
 
@@ -73,15 +76,18 @@ def process_payment(saga: SagaState) -> Wait | None:
 
 
 def refund_payment(saga: SagaState) -> None:
+    """Give back what was paid, let go of what was not, and open the cart again."""
     reopen_cart(saga)
     refund_order(order_id=saga.subject, reason="order failed", now=saga.now)
 
 
 def convert_cart(saga: SagaState) -> None:
+    """Close the cart: it has become this order."""
     carts.convert(cart_id=UUID(saga.data["cart_id"]), version=saga.data["cart_version"], order_id=saga.subject)
 
 
 def reopen_cart(saga: SagaState) -> None:
+    """Give the cart back to its buyer, as it was."""
     carts.reopen(cart_id=UUID(saga.data["cart_id"]), order_id=saga.subject)
 
 
@@ -97,11 +103,13 @@ def send_confirmation(saga: SagaState) -> None:
 
 
 def reject(saga: SagaState) -> None:
+    """End the order: it never came to stand."""
     assert saga.error is not None
     reject_order(order_id=saga.subject, error=saga.error, now=saga.now)
 
 
 def give_money_back(saga: SagaState) -> None:
+    """Give back all that was paid, and let go of what was not."""
     refund_order(order_id=saga.subject, reason=saga.data["reason"], now=saga.now)
 
 
