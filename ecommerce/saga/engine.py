@@ -382,8 +382,10 @@ def _loaded(context: str, owner: UUID, now: datetime, row: tuple[Any, ...]) -> R
 
 
 def _this_process() -> str:
-    """Return who runs the steps here: program, machine and process."""
-    return f"{Path(sys.argv[0]).stem} {MACHINE}:{os.getpid()}"
+    """Return who runs the steps here: program, machine and process, such as ``granian web-1:4711``."""
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.stem == "__main__" else program.stem
+    return f"{name[:60]} {MACHINE[:100]}:{os.getpid()}"
 
 
 def _json(value: Any) -> str:
