@@ -53,10 +53,10 @@ django-checks: $(STAMP)  ## system checks, production settings, missing migratio
 docs: $(STAMP)  ## write the generated documents anew
 	$(BIN)/python manage.py topology --write
 
-docs-check: $(STAMP)  ## are the generated documents up to date, and events compatible with what was released?
+docs-check: $(STAMP)  ## are the generated documents up to date, and events and sagas as released?
 	$(BIN)/python manage.py topology --check
 
-release-schemas: $(STAMP)  ## let others rely on new events and compatible changes (docs/schemas/events)
+release-schemas: $(STAMP)  ## let others rely on new events, compatible changes and new saga versions (docs/schemas)
 	$(BIN)/python manage.py topology --release
 
 replay: $(STAMP)  ## buy real orders through the REST API (DATA=folder, ORDERS=how many)

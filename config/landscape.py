@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -12,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ecommerce.inbox.registry import Handler, handlers
+from ecommerce.saga.definition import Saga, registered
 from ecommerce.topology import Context, Topology
 
 
@@ -67,6 +69,17 @@ class Landscape:
             if name in class_.__abstractmethods__
         ]
 
+    @property
+    def sagas(self) -> list[Saga]:
+        """Every version of every saga, by type and version."""
+        return sorted(registered(), key=lambda saga: (saga.type, saga.version))
+
+    def calls_of(self, function: Callable[..., Any]) -> list[str]:
+        """Return what a function of a context calls, with its own module's functions that it calls: methods of other
+        contexts and use cases of its own, as ``catalog.reserve_stock``."""
+        module = function.__module__.removeprefix("contexts.")
+        return self._sources[module].calls_of(function.__name__)
+
     @cached_property
     def _sources(self) -> dict[str, Source]:
         """Every module of every context, by its name without ``contexts.``."""
@@ -87,30 +100,57 @@ class Landscape:
 
 @dataclass(frozen=True)
 class Source:
-    """What one module does: the plain names it calls, and the interface methods."""
+    """What one module does: the plain names it calls, and the interface methods; also by function."""
 
     called: frozenset[str]
     calls: frozenset[tuple[str, str]]
+    imported: dict[str, str]
+    """Name to the module it comes from."""
+    functions: dict[str, list[str | tuple[str, str]]]
+    """The calls of each function in order: plain names, and interfaces with methods."""
+
+    def calls_of(self, function: str) -> list[str]:
+        return list(dict.fromkeys(self._calls_of(function)))
+
+    def _calls_of(self, function: str) -> Iterator[str]:
+        for call in self.functions.get(function, []):
+            if isinstance(call, tuple):
+                yield f"{self.imported[call[0]].split('.')[1]}.{call[1]}"
+            elif ".usecases" in self.imported.get(call, ""):
+                yield f"{self.imported[call].split('.')[1]}.{call}"
+            elif call in self.functions and call != function:
+                yield from self._calls_of(call)
 
 
 def read(text: str) -> Source:
     """Find the calls in one source file; those of interfaces by the names given to ``connect(Interface)`` there."""
-    nodes = list(ast.walk(ast.parse(text)))
+    tree = ast.parse(text)
     connected: dict[str, str] = {}
-    for node in nodes:
+    imported: dict[str, str] = {}
+    for node in ast.walk(tree):
         match node:
             case ast.Assign(
                 targets=[ast.Name(name)], value=ast.Call(func=ast.Name("connect"), args=[ast.Name(interface)])
             ):
                 connected[name] = interface
-    called, calls = set(), set()
-    for node in nodes:
+            case ast.ImportFrom(module=str(module), names=names):
+                imported |= {alias.asname or alias.name: module for alias in names}
+    calls = list(_calls(tree, connected))
+    return Source(
+        frozenset(call for call in calls if isinstance(call, str)),
+        frozenset(call for call in calls if isinstance(call, tuple)),
+        imported,
+        {node.name: list(_calls(node, connected)) for node in tree.body if isinstance(node, ast.FunctionDef)},
+    )
+
+
+def _calls(tree: ast.AST, connected: dict[str, str]) -> Iterator[str | tuple[str, str]]:
+    for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(name)):
-                called.add(name)
+                yield name
             case ast.Attribute(value=ast.Name(name), attr=method) if name in connected:
-                calls.add((connected[name], method))
-    return Source(frozenset(called), frozenset(calls))
+                yield connected[name], method
 
 
 def _own_classes(module: ModuleType) -> list[type[Any]]:

@@ -20,21 +20,22 @@ RULE = "make a new version of the type and an upcaster; keep the old class for a
 
 
 class Incompatible(Exception):
-    """Events changed in a way that those who rely on the released schemas could not follow."""
+    """Something changed in a way that those who rely on what was released could not follow."""
 
 
 @dataclass
 class Gate:
-    """The events of the code beside the released schemas; every line names event, place and change."""
+    """The code beside what was released; every line names event or saga, place and change."""
 
+    rule: str = RULE
     breaches: list[str] = field(default_factory=list)
     unreleased: dict[str, list[str]] = field(default_factory=dict)
-    """Event type to what is new about it."""
+    """Name to what is new about it."""
 
     @property
     def refusal(self) -> str:
         """What to tell about the breaches, empty without any."""
-        lines = ("Incompatible with the released schemas:", *self.breaches, f"Rule: {RULE}.")
+        lines = ("Incompatible with what was released:", *self.breaches, f"Rule: {self.rule}.")
         return "\n".join(lines) if self.breaches else ""
 
     @property

@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -313,7 +314,7 @@ def _entries(order: Order) -> Iterator[Entry]:
     for step in steps_of("order", subject=order.id):
         yield (
             step.started_at,
-            "saga",
+            _saga_link(step.saga_id),
             f"{step.saga_type}: {step.name} ({step.direction})",
             _said(step.status, step.detail),
         )
@@ -335,6 +336,12 @@ def _entries(order: Order) -> Iterator[Entry]:
     webhooks = WebhookEvent.objects.using("order").filter(attempt_id__in=[attempt.id for attempt in attempts])
     for webhook in webhooks.order_by("received_at")[:MOST_WEBHOOKS]:
         yield webhook.received_at, "aviso", webhook.event_type, webhook.error
+
+
+def _saga_link(saga_id: UUID) -> SafeString:
+    """Return a link to the page that draws the saga."""
+    page = reverse("admin:saga_sagainstance_change", args=[saga_id], query={"context": "order"})
+    return format_html('<a class="text-primary-600 dark:text-primary-500 underline" href="{}">saga</a>', page)
 
 
 def _said(*parts: str) -> str:

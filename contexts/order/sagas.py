@@ -23,7 +23,7 @@ from contexts.promotion.interface import Basket, CouponRefused, PromotionInterfa
 from ecommerce import codec
 from ecommerce.calls import connect
 from ecommerce.money import Money, total
-from ecommerce.saga.definition import Saga, SagaState, Step, Wait, register
+from ecommerce.saga.definition import Retry, Saga, SagaState, Step, Wait, register
 
 carts = connect(CartInterface)
 catalog = connect(CatalogInterface)
@@ -31,11 +31,13 @@ promotions = connect(PromotionInterface)
 
 
 def reserve_inventory(saga: SagaState) -> None:
+    """Hold the pieces for as long as money may come."""
     expires_at = datetime.fromisoformat(saga.data["hold_until"])
     catalog.reserve_stock(reservation_id=saga.subject, lines=_stock_lines(saga), expires_at=expires_at)
 
 
 def release_inventory(saga: SagaState) -> None:
+    """Let the pieces go; a late reservation finds that they were."""
     catalog.release_stock(reservation_id=saga.subject)
 
 
@@ -57,6 +59,7 @@ def validate_coupon(saga: SagaState) -> None:
 
 
 def release_coupon(saga: SagaState) -> None:
+    """Give the coupon's use back."""
     promotions.release(redemption_id=saga.subject)
 
 
@@ -75,6 +78,7 @@ def process_payment(saga: SagaState) -> Wait | None:
 
 
 def refund_payment(saga: SagaState) -> None:
+    """Give back what was paid, let go of what was not, and open the cart again."""
     reopen_cart(saga)
     refund_order(order_id=saga.subject, reason="order failed", now=saga.now)
 
@@ -94,10 +98,12 @@ def keep_inventory(saga: SagaState) -> None:
 
 
 def convert_cart(saga: SagaState) -> None:
+    """Close the cart: it has become this order."""
     carts.convert(cart_id=UUID(saga.data["cart_id"]), version=saga.data["cart_version"], order_id=saga.subject)
 
 
 def reopen_cart(saga: SagaState) -> None:
+    """Give the cart back to its buyer, as it was."""
     carts.reopen(cart_id=UUID(saga.data["cart_id"]), order_id=saga.subject)
 
 
@@ -113,23 +119,28 @@ def send_confirmation(saga: SagaState) -> None:
 
 
 def reject(saga: SagaState) -> None:
+    """End the order: it never came to stand."""
     assert saga.error is not None
     reject_order(order_id=saga.subject, error=saga.error, now=saga.now)
 
 
 def give_money_back(saga: SagaState) -> None:
+    """Give back all that was paid, and let go of what was not."""
     refund_order(order_id=saga.subject, reason=saga.data["reason"], now=saga.now)
 
 
 def send_money_back(saga: SagaState) -> None:
+    """Ask the gateway to give a part back."""
     pay_refund(refund_id=UUID(saga.data["refund_id"]), now=saga.now)
 
 
 def tell_about_refund(saga: SagaState) -> None:
+    """Tell what went back, and put returned pieces into stock."""
     finish_refund(refund_id=UUID(saga.data["refund_id"]), now=saga.now)
 
 
 def close_open_payments(saga: SagaState) -> None:
+    """Let the payments go that nobody waits for any more."""
     close_payments(order_id=saga.subject, now=saga.now)
 
 
@@ -146,11 +157,11 @@ _UNTIL_PAID = (
     Step("write_order", undo=reject),
     Step("reserve_inventory", do=reserve_inventory, undo=release_inventory),
     Step("validate_coupon", do=validate_coupon, undo=release_coupon, when=has_discount),
-    Step("process_payment", do=process_payment, undo=refund_payment, attempts=20),
+    Step("process_payment", do=process_payment, undo=refund_payment, retry=Retry(attempts=20)),
 )
 _ONCE_PAID = (
-    Step("convert_cart", do=convert_cart, undo=reopen_cart, attempts=20),
-    Step("send_confirmation", do=send_confirmation, attempts=20),
+    Step("convert_cart", do=convert_cart, undo=reopen_cart, retry=Retry(attempts=20)),
+    Step("send_confirmation", do=send_confirmation, retry=Retry(attempts=20)),
 )
 
 register(Saga("CREATE_ORDER", steps=(*_UNTIL_PAID, *_ONCE_PAID)))
@@ -162,7 +173,7 @@ CREATE_ORDER = register(
         version=2,
         steps=(
             *_UNTIL_PAID,
-            Step("keep_inventory", do=keep_inventory, attempts=20, when=has_waited),
+            Step("keep_inventory", do=keep_inventory, retry=Retry(attempts=20), when=has_waited),
             *_ONCE_PAID,
         ),
     )
@@ -173,7 +184,7 @@ CANCEL_ORDER = register(
         "CANCEL_ORDER",
         steps=(
             Step("cancel_order"),
-            Step("refund_payments", do=give_money_back, attempts=1000, final=True),
+            Step("refund_payments", do=give_money_back, retry=Retry(attempts=1000), final=True),
         ),
     )
 )
@@ -183,7 +194,7 @@ REFUND_ORDER = register(
         "REFUND_ORDER",
         steps=(
             Step("book_late_money"),
-            Step("refund_payments", do=give_money_back, attempts=1000, final=True),
+            Step("refund_payments", do=give_money_back, retry=Retry(attempts=1000), final=True),
         ),
     )
 )
@@ -194,8 +205,8 @@ REFUND_PART = register(
         "REFUND_PART",
         steps=(
             Step("write_refund"),
-            Step("send_money_back", do=send_money_back, attempts=1000, final=True),
-            Step("tell_about_refund", do=tell_about_refund, attempts=1000, final=True),
+            Step("send_money_back", do=send_money_back, retry=Retry(attempts=1000), final=True),
+            Step("tell_about_refund", do=tell_about_refund, retry=Retry(attempts=1000), final=True),
         ),
     )
 )
@@ -206,7 +217,7 @@ CLOSE_PAYMENTS = register(
         "CLOSE_PAYMENTS",
         steps=(
             Step("confirm_order"),
-            Step("close_open_payments", do=close_open_payments, attempts=1000, final=True),
+            Step("close_open_payments", do=close_open_payments, retry=Retry(attempts=1000), final=True),
         ),
     )
 )

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from ecommerce import clock, codec
-from ecommerce.db.back_office import SharedTableAdmin, context_of, table, worked_out_once
+from ecommerce.db.back_office import SharedTableAdmin, context_of, worked_out_once
 from ecommerce.errors import DomainError
 from ecommerce.saga import staff
 from ecommerce.saga.definition import definition, definitions
 from ecommerce.saga.history import LIMIT, past
 from ecommerce.saga.models import SagaInstance, SagaStep
+from ecommerce.saga.timeline import bars, pending
 
 COLOURS = {
     "RUNNING": "info", "WAITING": "primary", "COMPENSATING": "warning", "COMPLETED": "success",
@@ -57,6 +59,9 @@ class SettleDialog(BaseDialogForm):
 
 @admin.register(SagaInstance)
 class SagaInstanceAdmin(SharedTableAdmin):
+    class Media:
+        css: ClassVar = {"all": ("saga/timeline.css",)}
+
     list_display = ("created_at", "saga_type", "subject", "situation", "step", "failures", "due_at", "updated_at")
     list_display_links = ("created_at", "saga_type")
     list_filter = ("status", TypeFilter)
@@ -69,11 +74,11 @@ class SagaInstanceAdmin(SharedTableAdmin):
             {"fields": (("saga_type", "definition_version"), "subject", ("status", "step"), "waiting")},
         ),
         ("Execução", {"fields": (("attempt", "failures", "crashes"), ("due_at", "lease_owner"), "reason")}),
-        ("Quando", {"fields": (("created_at", "updated_at"),)}),
-        ("Histórico", {"fields": ("steps",)}),
+        ("Quando", {"fields": (("created_at", "updated_at"), "asked_by")}),
+        (None, {"fields": ("timeline",)}),
         ("Dados", {"fields": ("facts",), "classes": ["collapse"]}),
     )
-    readonly_fields = ("step", "waiting", "reason", "steps", "facts")
+    readonly_fields = ("step", "waiting", "reason", "timeline", "asked_by", "facts")
     actions = ("retry",)
     actions_detail = ("retry_one", "resolve", "skip")
 
@@ -104,17 +109,21 @@ class SagaInstanceAdmin(SharedTableAdmin):
     def reason(self, saga: SagaInstance) -> str:
         return f"{saga.error['step']}: {saga.error['code']} – {saga.error['detail']}" if saga.error else "–"
 
-    @admin.display(description="passos")
+    @admin.display(description="linha do tempo")
     @worked_out_once
-    def steps(self, saga: SagaInstance) -> SafeString:
+    def timeline(self, saga: SagaInstance) -> SafeString:
         rows = SagaStep.objects.using(saga._state.db).filter(saga_id=saga.pk).select_related("saga").order_by("-id")
-        return table(
-            (
-                (f"{step.started_at:%d/%m/%Y %H:%M:%S}", step.name, step.direction, step.status, step.detail)
-                for step in map(past, reversed(list(rows[:LIMIT])))
-            ),
-            head=("quando", "passo", "sentido", "resultado", "detalhe"),
-        )
+        steps = [past(row) for row in reversed(list(rows[:LIMIT]))]
+        context: dict[str, Any] = {"bars": bars(steps)}
+        if steps and saga.due_at and not saga.lease_owner:
+            context["pending"] = pending(steps[-1], saga.due_at)
+        return render_to_string("saga/timeline.html", context)
+
+    @admin.display(description="pedido por")
+    def asked_by(self, saga: SagaInstance) -> str:
+        """The request that started it, by the ids under which logs and events have it."""
+        facts = (saga.origin.get("actor"), saga.origin.get("correlation_id"))
+        return " · ".join(fact for fact in facts if fact) or "–"
 
     @admin.display(description="o que os passos sabem")
     def facts(self, saga: SagaInstance) -> str:

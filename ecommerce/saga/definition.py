@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+MARGIN = timedelta(seconds=15)
+"""How much longer than its time a step is held: for the wait that it began at the last moment, and for the record."""
 
 
 class OutcomeUnknown(Exception):
@@ -29,6 +33,11 @@ class SagaState:
     subject: UUID
     data: Mapping[str, Any]
     now: datetime
+    deadline: datetime
+    """By then the step should have ended. Time-outs that ask ``ecommerce.deadline`` know it."""
+    key: str
+    """The name of this attempt, as ``saga_step`` has it. Another attempt has another: what must be done once however
+    often it is tried is named by ids of the subject."""
     error: Mapping[str, Any] | None = None
     """While undoing: what made the saga turn back, as ``step``, ``code``, ``kind``, ``detail`` and ``params``."""
 
@@ -38,23 +47,54 @@ Undo = Callable[[SagaState], None]
 
 
 @dataclass(frozen=True)
+class Retry:
+    """How often a step is tried, and how long it pauses in between.
+
+    Pauses are drawn by lot: from a quarter of ``first_pause`` up to a bound that begins there, doubles with every
+    failure and ends at ``longest_pause``. By default an outcome may stay unknown for some three hours.
+    """
+
+    attempts: int = 1
+    unknown_attempts: int = 60
+    """How often an outcome, in either direction, may stay unknown before that counts as a failure."""
+    undo_attempts: int = 8
+    first_pause: timedelta = timedelta(seconds=2)
+    longest_pause: timedelta = timedelta(minutes=5)
+
+    def pause(self, failures: int) -> timedelta:
+        """Return how long to wait after that many failures in a row."""
+        bound: timedelta = self.first_pause * 2 ** min(failures - 1, 20)
+        least, most = self.first_pause / 4, min(self.longest_pause, bound)
+        return least + (most - least) * random.random()
+
+
+@dataclass(frozen=True)
 class Step:
     """One step. Both functions run outside any transaction and must be idempotent: they may run again after a crash.
 
     ``do`` returns what later steps need to know. A ``DomainError`` refuses the step and the saga turns back; an
-    unavailable neighbour or any other exception is tried again first, ``attempts`` times in all. The way back begins
-    with the ``undo`` of the very step that failed, since part of it may have happened: ``undo`` must cope with nothing
-    to undo. A step without ``do`` was done by the transaction that started the saga. From a ``final`` step there is no
-    way back: what is refused or keeps failing there waits for a person. A step whose ``when`` says no to the data is
-    passed over in both directions: let it look at nothing that a later step learns.
+    unavailable neighbour or any other exception is tried again first, as ``retry`` says. The way back begins with the
+    ``undo`` of the very step that failed, since part of it may have happened: ``undo`` must cope with nothing to undo.
+    A step without ``do`` was done by the transaction that started the saga. From a ``final`` step there is no way back:
+    what is refused or keeps failing there waits for a person. A step whose ``when`` says no to the data is passed over
+    in both directions: let it look at nothing that a later step learns.
+
+    An attempt has the time ``within``. Nothing interrupts it, but once its lease is over as well it can record no
+    progress any more and counts as a crash: another worker tries again.
     """
 
     name: str
     do: Do | None = None
     undo: Undo | None = None
-    attempts: int = 1
+    retry: Retry = Retry()
+    within: timedelta = timedelta(seconds=45)
     final: bool = False
     when: Callable[[Mapping[str, Any]], bool] | None = None
+
+    @property
+    def lease(self) -> timedelta:
+        """How long an attempt is nobody else's."""
+        return self.within + MARGIN
 
     def applies(self, data: Mapping[str, Any]) -> bool:
         """Whether a saga with this data has this step."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import random
+import os
+import socket
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,29 +21,26 @@ from ecommerce import clock, codec
 from ecommerce.calls.client import refuse_open_transaction
 from ecommerce.db import rows
 from ecommerce.db.plans import planned_each_time
+from ecommerce.deadline import due_by
 from ecommerce.errors import DomainError, Kind
 from ecommerce.ids import new_id
+from ecommerce.observability import context as request_context
 from ecommerce.saga import statements
 from ecommerce.saga.definition import OutcomeUnknown, Saga, SagaState, Step, Wait, definition, registered
 from ecommerce.saga.models import Direction, SagaInstance, SagaStatus, SagaStep, StepStatus
 from ecommerce.topology import current
 from ecommerce.unit_of_work import UnitOfWork
 
-LEASE = timedelta(seconds=60)
-"""A saga whose holder says nothing for this long is resumed by another worker. Longer than any step's time-outs."""
-UNDO_ATTEMPTS = 8
-UNKNOWN_ATTEMPTS = 60
-"""After so many attempts (some three hours) an outcome that stays unknown counts as a failure."""
 CRASHES = 5
 """A step during which workers keep dying is given up after so many of them."""
-LONGEST_PAUSE = 300.0
+MACHINE = socket.gethostname()
 ENDED = frozenset({SagaStatus.COMPLETED, SagaStatus.COMPENSATED, SagaStatus.PARKED})
 
 log = structlog.get_logger(__name__)
 
 
 class LeaseLost(Exception):
-    """Another worker took this saga over; whatever this one learnt, the other finds out itself."""
+    """The lease is over, or another worker's; whatever this one learnt, the next finds out itself."""
 
 
 class KeepsCrashing(Exception):
@@ -58,6 +58,10 @@ class Run:
     data: dict[str, Any]
     position: int
     owner: UUID
+    deadline: datetime
+    """By then the step at hand should have ended."""
+    origin: dict[str, str]
+    """The request that started the saga, as ``ecommerce.observability`` binds it."""
     status: SagaStatus = SagaStatus.RUNNING
     attempt: int = 1
     """Numbers everything that was tried in this saga."""
@@ -94,7 +98,7 @@ class Run:
         return f"{self.id}:{self.step.name}:{self.direction.value}:{self.attempt}"
 
     def state(self) -> SagaState:
-        return SagaState(self.id, self.subject, self.data, clock.now(), self.error)
+        return SagaState(self.id, self.subject, self.data, clock.now(), self.deadline, self.key, self.error)
 
     def learn(self, facts: Mapping[str, Any]) -> None:
         if facts:
@@ -123,7 +127,9 @@ def start(
     """
     saga, facts = definition(saga_type), codec.to_builtins(dict(data))
     first = next(i for i, step in enumerate(saga.steps) if step.do is not None and step.applies(facts))
-    run_ = Run(new_id(), work.context.name, saga, subject, facts, first, owner=new_id())
+    origin = asdict(request_context.current())
+    deadline = now + saga.steps[first].within
+    run_ = Run(new_id(), work.context.name, saga, subject, facts, first, new_id(), deadline, origin)
     instance = SagaInstance(
         id=run_.id,
         saga_type=saga.type,
@@ -137,7 +143,8 @@ def start(
         to_undo=[],
         parked=[],
         signalled=False,
-        due_at=now + LEASE if held else now,
+        origin=origin,
+        due_at=now + saga.steps[first].lease if held else now,
         lease_owner=run_.owner if held else None,
         created_at=now,
         updated_at=now,
@@ -160,6 +167,7 @@ def _first_attempt(r: Run, position: int, status: StepStatus, now: datetime) -> 
         idempotency_key=f"{r.id}:{name}:{Direction.DO.value}:1",
         status=status,
         error="",
+        ran_by=_this_process(),
         started_at=now,
         finished_at=now if status == StepStatus.DONE else None,
     )
@@ -172,11 +180,12 @@ def run(saga_run: Run) -> Run:
     """
     refuse_open_transaction(f"saga {saga_run.saga.type}")
     try:
-        while saga_run.status not in ENDED and not saga_run.suspended:
-            if saga_run.status == SagaStatus.RUNNING:
-                _forward(saga_run)
-            else:
-                _backward(saga_run)
+        with request_context.bound(**saga_run.origin):
+            while saga_run.status not in ENDED and not saga_run.suspended:
+                if saga_run.status == SagaStatus.RUNNING:
+                    _forward(saga_run)
+                else:
+                    _backward(saga_run)
     except LeaseLost:
         log.warning("saga_lease_lost", saga=saga_run.saga.type, saga_id=str(saga_run.id))
         saga_run.suspended, saga_run.error, saga_run.failure = True, None, None
@@ -189,16 +198,18 @@ def claim_due(context: str, *, now: datetime, limit: int = 1) -> list[Run]:
     Parallel callers get different ones. Run each afterwards, soon: the lease runs from now. Sagas of a definition that
     this process does not know are left to others.
     """
-    owner, sagas = new_id(), registered()
+    owner = new_id()
+    steps = [(saga, position, step) for saga in registered() for position, step in enumerate(saga.steps)]
     with planned_each_time(current()[context].alias) as cursor:
         cursor.execute(
             statements.CLAIM,
             {
-                "owner": owner, "now": now, "lease_until": now + LEASE, "limit": limit,
-                "types": [saga.type for saga in sagas], "versions": [saga.version for saga in sagas],
+                "owner": owner, "now": now, "limit": limit,
+                "types": [saga.type for saga, _, _ in steps], "versions": [saga.version for saga, _, _ in steps],
+                "positions": [position for _, position, _ in steps], "leases": [step.lease for _, _, step in steps],
             },
         )  # fmt: skip
-        runs = [_loaded(context, owner, row) for row in cursor.fetchall()]
+        runs = [_loaded(context, owner, now, row) for row in cursor.fetchall()]
         if runs:
             cursor.execute(
                 statements.BEGIN,
@@ -206,6 +217,7 @@ def claim_due(context: str, *, now: datetime, limit: int = 1) -> list[Run]:
                     "sagas": [r.id for r in runs], "names": [r.step.name for r in runs],
                     "positions": [r.position for r in runs], "directions": [r.direction.value for r in runs],
                     "attempts": [r.attempt for r in runs], "keys": [r.key for r in runs], "now": now,
+                    "ran_by": _this_process(),
                 },
             )  # fmt: skip
     return runs
@@ -225,14 +237,16 @@ def _forward(r: Run) -> None:
     assert step.do is not None
     try:
         _refuse_to_crash_on(r)
-        result = step.do(r.state())
+        with due_by(r.deadline):
+            result = step.do(r.state())
     except OutcomeUnknown as error:
-        _try_again(r, error, StepStatus.UNKNOWN, attempts=UNKNOWN_ATTEMPTS)
+        _try_again(r, error, StepStatus.UNKNOWN, attempts=step.retry.unknown_attempts)
     except DomainError as error:
-        _try_again(r, error, StepStatus.FAILED, attempts=step.attempts if error.kind == Kind.UNAVAILABLE else 0)
+        attempts = step.retry.attempts if error.kind == Kind.UNAVAILABLE else 0
+        _try_again(r, error, StepStatus.FAILED, attempts=attempts)
     except Exception as error:
         log.exception("saga_step_failed", saga=r.saga.type, saga_id=str(r.id), step=step.name, attempt=r.attempt)
-        _try_again(r, error, StepStatus.FAILED, attempts=step.attempts)
+        _try_again(r, error, StepStatus.FAILED, attempts=step.retry.attempts)
     else:
         if isinstance(result, Wait):
             r.learn(result.data)
@@ -279,12 +293,14 @@ def _backward(r: Run) -> None:
     try:
         _refuse_to_crash_on(r)
         if step.undo is not None:
-            step.undo(r.state())
+            with due_by(r.deadline):
+                step.undo(r.state())
     except Exception as error:
         unknown = isinstance(error, OutcomeUnknown)
         if not unknown:
             log.exception("saga_undo_failed", saga=r.saga.type, saga_id=str(r.id), step=step.name, attempt=r.attempt)
-        if r.failures + 1 < (UNKNOWN_ATTEMPTS if unknown else UNDO_ATTEMPTS) and r.crashes < CRASHES:
+        attempts = step.retry.unknown_attempts if unknown else step.retry.undo_attempts
+        if r.failures + 1 < attempts and r.crashes < CRASHES:
             _pause(r, error, StepStatus.UNKNOWN if unknown else StepStatus.FAILED)
             return
         log.error("saga_parked", saga=r.saga.type, saga_id=str(r.id), step=step.name, reason=_text(error))
@@ -312,11 +328,10 @@ def _refuse_to_crash_on(r: Run) -> None:
 
 
 def _pause(r: Run, error: Exception, outcome: StepStatus) -> None:
-    """Let go of the saga until another attempt is due; full jitter, at most five minutes."""
+    """Let go of the saga until another attempt is due."""
     r.failures += 1
     r.suspended = True
-    pause = timedelta(seconds=random.uniform(0.5, min(LONGEST_PAUSE, 2.0**r.failures)))
-    _progress(r, r.key, outcome, due=clock.now() + pause, step_error=_text(error))
+    _progress(r, r.key, outcome, due=clock.now() + r.step.retry.pause(r.failures), step_error=_text(error))
 
 
 def _progress(
@@ -331,19 +346,21 @@ def _progress(
     """Write the end of one attempt, the state of the saga and the intent of the next one: one statement, one commit.
 
     Raises:
-        LeaseLost: another worker has taken the saga over; nothing was written.
+        LeaseLost: the lease is over, or another worker's; nothing was written.
     """
     now = clock.now()
     goes_on = r.status not in ENDED and not r.suspended
+    if goes_on:
+        r.deadline, due = now + r.step.within, now + r.step.lease
     parameters = {
         "id": r.id, "owner": r.owner, "owner_after": r.owner if goes_on else None, "now": now,
         "status": r.status.value, "position": r.position, "attempt": r.attempt, "failures": r.failures,
         "crashes": r.crashes, "data": _json(r.data) if r.learnt else None, "error": _json(r.error) if r.error else None,
         "to_undo": _json(r.to_undo), "parked": _json(r.parked), "suspended": r.suspended,
-        "due": None if r.status in ENDED else due or now + LEASE,
+        "due": due,
         "ended": ended, "outcome": outcome.value, "response": _json(response) if response else None,
         "step_error": step_error, "begun": r.key if goes_on else None, "name": r.step.name,
-        "direction": r.direction.value,
+        "direction": r.direction.value, "ran_by": _this_process(),
     }  # fmt: skip
     with connections[r.alias].cursor() as cursor:
         cursor.execute(statements.PROGRESS, parameters)
@@ -352,14 +369,23 @@ def _progress(
     r.learnt = False
 
 
-def _loaded(context: str, owner: UUID, row: tuple[Any, ...]) -> Run:
-    id_, saga_type, version, subject, data, position, status, attempt, failures, crashes, to_undo, parked, error = row
-    names = partial(codec.decode, type_=list[str])
+def _loaded(context: str, owner: UUID, now: datetime, row: tuple[Any, ...]) -> Run:
+    id_, saga_type, version, subject, data, position, status, attempt, failures, crashes, *texts = row
+    to_undo, parked, error, origin = texts
+    saga, names = definition(saga_type, version), partial(codec.decode, type_=list[str])
     return Run(
-        id_, context, definition(saga_type, version), subject, codec.decode(data, dict[str, Any]), position, owner,
+        id_, context, saga, subject, codec.decode(data, dict[str, Any]), position, owner,
+        now + saga.steps[position].within, codec.decode(origin, dict[str, str]),
         SagaStatus(status), attempt, failures, crashes, names(to_undo), names(parked),
         codec.decode(error, dict[str, Any]) if error else None,
     )  # fmt: skip
+
+
+def _this_process() -> str:
+    """Return who runs the steps here: program, machine and process, such as ``granian web-1:4711``."""
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.stem == "__main__" else program.stem
+    return f"{name[:60]} {MACHINE[:100]}:{os.getpid()}"
 
 
 def _json(value: Any) -> str:

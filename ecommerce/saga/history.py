@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ecommerce.saga.models import SagaStep
+from ecommerce.saga.models import Direction, SagaStep
 from ecommerce.topology import current
 
 LIMIT = 500
@@ -14,14 +14,18 @@ LIMIT = 500
 
 @dataclass(frozen=True)
 class PastStep:
-    """One attempt of a step, or a person's decision about it; labels are for people."""
+    """One attempt of a step, or a person's decision about it. ``direction`` and ``status`` are words for people,
+    ``outcome`` and ``is_undo`` say the same to programs."""
 
     saga_id: UUID
     saga_type: str
     name: str
     direction: str
     status: str
+    outcome: str
+    is_undo: bool
     detail: str
+    ran_by: str
     started_at: datetime
     finished_at: datetime | None
 
@@ -43,7 +47,10 @@ def past(row: SagaStep) -> PastStep:
         name=row.name,
         direction=row.get_direction_display(),
         status=row.get_status_display(),
+        outcome=row.status,
+        is_undo=row.direction == Direction.UNDO,
         detail=row.error or said,
+        ran_by=row.ran_by,
         started_at=row.started_at,
         finished_at=row.finished_at,
     )

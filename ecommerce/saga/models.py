@@ -36,7 +36,7 @@ class SagaInstance(models.Model):
 
     ``attempt`` numbers everything that was tried; ``failures`` counts those of the step at hand in vain,
     ``crashes`` the workers that died during it. ``error`` is what made the saga turn back: without it, a parked saga
-    stands still on its way forward.
+    stands still on its way forward. ``origin`` is the request that started it: correlation, trace and actor.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -53,6 +53,7 @@ class SagaInstance(models.Model):
     to_undo = models.JSONField("por desfazer", db_default=[])
     parked = models.JSONField("esperam uma pessoa", db_default=[])
     signalled = models.BooleanField("sinalizada", db_default=False)
+    origin = models.JSONField("origem", db_default={})
     due_at = models.DateTimeField("próxima execução", null=True, blank=True)
     lease_owner = models.UUIDField("em poder de", null=True, blank=True)
     created_at = models.DateTimeField("criada em")
@@ -78,7 +79,7 @@ class SagaInstance(models.Model):
 
 class SagaStep(models.Model):
     """One attempt of one step, in one direction, written as STARTED before the action is taken; or a person's decision
-    about the step, with ``actor`` and ``note`` in ``response``."""
+    about the step, with ``actor`` and ``note`` in ``response``. ``ran_by`` is the process, or that person."""
 
     id = models.BigAutoField(primary_key=True)
     saga = models.ForeignKey(SagaInstance, on_delete=models.CASCADE, related_name="steps")
@@ -90,6 +91,7 @@ class SagaStep(models.Model):
     status = models.CharField(max_length=8, choices=StepStatus)
     response = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
+    ran_by = models.CharField(max_length=200, db_default="")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -124,6 +124,7 @@ def _note(saga: SagaInstance, step: str, outcome: StepStatus, *, actor: str, not
         idempotency_key=f"{saga.id}:{step}:{direction.value}:{saga.attempt}",
         status=outcome,
         response={"actor": actor, "note": note},
+        ran_by=actor,
         started_at=now,
         finished_at=now,
     ).save(using=saga._state.db, force_insert=True)

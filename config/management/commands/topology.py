@@ -1,6 +1,7 @@
 """``manage.py topology``: contexts, events and calls as the code has them.
 
-Writes and checks the documents of them, and keeps the code to the released schemas of the events.
+Writes and checks the documents of them and of the sagas, and keeps the code to what was released: the schemas of the
+events, the step lists of the sagas.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from config import step_lists
 from config.documents import documents
 from config.landscape import Landscape
-from config.releases import Incompatible, gate, release
+from config.releases import Gate, gate, release
 from ecommerce.topology import current
 
 
@@ -25,9 +27,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         purpose = parser.add_mutually_exclusive_group()
         purpose.add_argument("--write", action="store_true", help="write the generated documents in docs/")
-        purpose.add_argument("--release", action="store_true", help="write new and compatibly changed event schemas")
+        purpose.add_argument("--release", action="store_true", help="write new and compatibly changed schemas")
         purpose.add_argument(
-            "--check", action="store_true", help="fail when a document is out of date or an event is not as released"
+            "--check",
+            action="store_true",
+            help="fail when a document is out of date, or an event or a saga is not as released",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,26 +55,27 @@ class Command(BaseCommand):
             self.stdout.write(f"docs/{name} written")
 
     def _release(self, landscape: Landscape) -> None:
-        """Write the schemas that others may rely on from now on.
+        """Write the schemas and step lists that others may rely on from now on.
 
         Raises:
-            CommandError: an event changed incompatibly; nothing was written.
+            CommandError: an event or a released step list changed incompatibly; nothing was written.
         """
-        try:
-            types = release(_events(landscape), _released())
-        except Incompatible as refusal:
-            raise CommandError(str(refusal)) from refusal
-        for type_ in types:
-            self.stdout.write(f"docs/schemas/events/{type_}.json written")
-        if not types:
-            self.stdout.write("Every event is released as it is.")
+        if refusals := [compared.refusal for compared in _compared(landscape) if compared.breaches]:
+            raise CommandError("\n".join(refusals))
+        schemas = _schemas()
+        written = [f"events/{type_}" for type_ in release(_events(landscape), schemas / "events")]
+        written += [f"sagas/{name}" for name in step_lists.release(landscape.sagas, schemas / "sagas")]
+        for name in written:
+            self.stdout.write(f"docs/schemas/{name}.json written")
+        if not written:
+            self.stdout.write("Every event and every saga is released as it is.")
 
     def _check(self, landscape: Landscape) -> None:
-        """Compare the documents and the released schemas with the code.
+        """Compare the documents and what was released with the code.
 
         Raises:
-            CommandError: a document is missing or out of date, an event changed incompatibly, or it changed compatibly
-                and that is not released; the exit code is 1.
+            CommandError: a document is missing or out of date, an event or a released step list changed incompatibly,
+                or a compatible change or a new version is not released; the exit code is 1.
         """
         directory = settings.BASE_DIR / "docs"
         stale = [
@@ -79,19 +84,24 @@ class Command(BaseCommand):
             if not (directory / name).exists() or (directory / name).read_text() != text
         ]
         outdated = f"Out of date: {', '.join(stale)}. Run: make docs" if stale else ""
-        compared = gate(_events(landscape), _released())
-        if problems := [text for text in (compared.refusal, compared.reminder, outdated) if text]:
+        told = [text for compared in _compared(landscape) for text in (compared.refusal, compared.reminder)]
+        if problems := [text for text in (*told, outdated) if text]:
             raise CommandError("\n".join(problems))
-        self.stdout.write("The generated documents are up to date, and events are as released.")
+        self.stdout.write("The generated documents are up to date, and events and sagas are as released.")
 
 
 def _events(landscape: Landscape) -> list[type[Any]]:
     return [each.event for each in landscape.events]
 
 
-def _released() -> Path:
-    directory: Path = settings.BASE_DIR / "docs" / "schemas" / "events"
+def _schemas() -> Path:
+    directory: Path = settings.BASE_DIR / "docs" / "schemas"
     return directory
+
+
+def _compared(landscape: Landscape) -> tuple[Gate, Gate]:
+    schemas = _schemas()
+    return gate(_events(landscape), schemas / "events"), step_lists.gate(landscape.sagas, schemas / "sagas")
 
 
 def _overview(landscape: Landscape) -> list[str]:

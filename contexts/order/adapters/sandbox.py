@@ -32,6 +32,7 @@ from contexts.order.adapters.gateway import (
 from contexts.order.domain import Method
 from ecommerce import codec
 from ecommerce.calls.client import refuse_open_transaction
+from ecommerce.deadline import seconds_left
 from ecommerce.money import Money
 
 CONNECT_SECONDS = 1.0
@@ -283,7 +284,10 @@ class SandboxGateway(PaymentGateway):
         query: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         refuse_open_transaction(f"payment gateway {self.name}")
-        seconds = httpx.Timeout(self.read_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS).as_dict()
+        read, connect = seconds_left(self.read_seconds), seconds_left(CONNECT_SECONDS)
+        if not read:
+            raise httpx.PoolTimeout("no time is left to ask")
+        seconds = httpx.Timeout(read, connect=connect, pool=connect).as_dict()
         request = httpx.Request(
             method,
             f"{self.url}{path}",

@@ -47,6 +47,7 @@ from contexts.order.adapters.stripe_objects import (
 from contexts.order.domain import Method
 from ecommerce import codec
 from ecommerce.calls.client import refuse_open_transaction
+from ecommerce.deadline import seconds_left
 from ecommerce.money import Money
 
 if TYPE_CHECKING:
@@ -249,12 +250,14 @@ class StripeGateway(PaymentGateway):
 
         Raises:
             Refused
-            GatewayUnavailable: nothing was sent, or we are not let in.
+            GatewayUnavailable: nothing was sent, no time is left to, or we are not let in.
             OutcomeUnknown: no answer, a broken one, or one that leaves an earlier request open.
         """
         refuse_open_transaction(f"payment gateway {self.name}")
         import stripe
 
+        if not seconds_left(self.read_seconds):
+            raise GatewayUnavailable("no time is left to ask")
         try:
             answer = act(_client(os.getpid(), self.api_key, self.url, self.read_seconds)).last_response.body
         except stripe.APIConnectionError as error:

@@ -38,7 +38,8 @@ def test_it_shows_contexts_events_and_calls() -> None:
 
 
 def test_what_was_just_written_is_up_to_date(docs: Path) -> None:
-    assert sorted(path.name for path in docs.iterdir()) == ["asyncapi.json", "context-map.md", "events.md", "schemas"]
+    written = ["asyncapi.json", "context-map.md", "events.md", "sagas.md", "schemas"]
+    assert sorted(path.name for path in docs.iterdir()) == written
     assert "up to date" in topology("--check")
 
 
@@ -90,7 +91,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 def test_every_event_is_released_once(docs: Path) -> None:
     assert len(list((docs / "schemas" / "events").iterdir())) == len(Landscape(current()).events)
-    assert topology("--release") == "Every event is released as it is.\n"
+    assert topology("--release") == "Every event and every saga is released as it is.\n"
 
 
 def test_an_event_that_is_not_released_fails_the_check(docs: Path) -> None:
@@ -135,6 +136,31 @@ def test_a_type_without_a_class_is_refused(docs: Path, option: str) -> None:
 
     with pytest.raises(CommandError, match="order.lost.v1 #: no class has this type any more"):
         topology(option)
+
+
+def test_a_saga_that_is_not_released_fails_the_check(docs: Path) -> None:
+    (docs / "schemas" / "sagas" / "CREATE_ORDER.v1.json").unlink()
+
+    with pytest.raises(CommandError, match=r"CREATE_ORDER.v1: new step list\nRun: make release-schemas"):
+        topology("--check")
+
+    assert topology("--release") == "docs/schemas/sagas/CREATE_ORDER.v1.json written\n"
+    assert "up to date" in topology("--check")
+
+
+@pytest.mark.parametrize("option", ["--check", "--release"])
+def test_another_step_list_under_a_released_version_is_refused(docs: Path, option: str) -> None:
+    path = docs / "schemas" / "sagas" / "CREATE_ORDER.v1.json"
+    path.write_text(path.read_text().replace("process_payment", "charge"))
+    unreleased = stored(docs, "order.placed.v1")
+    unreleased.unlink()
+
+    with pytest.raises(CommandError) as refusal:
+        topology(option)
+
+    assert "CREATE_ORDER.v1 step 4: was charge (do, undo), is process_payment (do, undo)" in str(refusal.value)
+    assert "keep the old definition registered while instances of it live" in str(refusal.value)
+    assert not unreleased.exists()
 
 
 def test_everything_that_is_wrong_is_told_at_once(docs: Path) -> None:

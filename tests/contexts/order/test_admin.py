@@ -154,6 +154,19 @@ def test_the_story_holds_the_steps_of_its_sagas_in_order(staff, shopper, shirt):
     assert "recusado – do_not_honor" in page
 
 
+@pytest.mark.django_db(databases=EVERYWHERE)
+def test_the_page_of_an_order_leads_to_the_pictures_of_its_sagas(staff, shopper, shirt):
+    shopper.fill(shirt).check_out()
+    page = staff.get(url("order_change", Order.objects.get().id)).content.decode()
+    picture = reverse(
+        "admin:saga_sagainstance_change",
+        args=[SagaInstance.objects.using("order").get().id],
+        query={"context": "order"},
+    )
+    assert f'href="{picture}"' in page
+    assert "saga-timeline" in staff.get(picture).content.decode()
+
+
 def test_no_page_shows_tokens_or_the_payers_document(staff):
     order = OrderFactory(address_snapshot={"recipient": "Ana", "payer": {"tax_id": "39053344705"}})
     attempt = PaymentAttemptFactory(order=order, instrument={"token": "tok_secret"})

@@ -16,7 +16,7 @@ from django.db.models import Min
 from ecommerce import clock
 from ecommerce.ids import new_id
 from ecommerce.saga import definition, engine
-from ecommerce.saga.definition import Saga, SagaState, Step, Wait
+from ecommerce.saga.definition import Retry, Saga, SagaState, Step, Wait
 from ecommerce.saga.models import SagaInstance, SagaStep
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
@@ -98,6 +98,11 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Saga]:
         return definition.register(Saga(type, steps=steps, version=version))
 
     return register
+
+
+@pytest.fixture
+def three(world: World, registered: Callable[..., Saga]) -> None:
+    registered(world.step("a"), world.step("b", retry=Retry(attempts=3)), world.step("c", retry=Retry(attempts=3)))
 
 
 def begin(*, subject: UUID | None = None, data: dict[str, Any] | None = None, type: str = "TOY") -> engine.Run:

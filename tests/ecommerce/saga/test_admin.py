@@ -1,15 +1,20 @@
 """Sagas in the back office."""
 
+import os
+import re
+
 import pytest
 
 from ecommerce import clock
 from ecommerce.errors import Conflict
 from ecommerce.ids import new_id
+from ecommerce.observability import context as request_context
 from ecommerce.saga import engine
 from ecommerce.saga.models import SagaInstance, SagaStep
+from ecommerce.saga.staff import resolve
 from ecommerce.unit_of_work import unit_of_work
 from tests.ecommerce.back_office import logged_in, rows_of, statements, text_of, url
-from tests.ecommerce.saga.conftest import begin, resume, stored
+from tests.ecommerce.saga.conftest import begin, resume, stored, until_tomorrow
 
 pytestmark = pytest.mark.django_db(databases=["identity", "order", "catalog"])
 
@@ -67,6 +72,30 @@ def test_a_page_tells_what_happened(staff, parked):
     page = text_of(staff.get(url(PAGE, parked.id)))
     for part in ("espera uma pessoa", "b", "refused: não dá", str(parked.subject)):
         assert part in page
+
+
+def test_the_timeline_draws_every_attempt_with_its_length_and_who_ran_it(staff, world, parked):
+    resolve("order", parked.id, "b", "feito <b>à mão</b>", actor="user:ana", now=clock.now())
+    world.answers["c.do"] = [until_tomorrow()]
+    resume(hours=0)
+    page = staff.get(url(PAGE, parked.id)).content.decode()
+    drawn = page[
+        page.index('<ol class="saga-timeline">') : page.index("</ol>", page.index('<ol class="saga-timeline">'))
+    ]
+    attempts = re.findall(r'<li class="attempt ([a-z ]+)">', drawn)
+    assert attempts == ["done", "parked", "resolved", "waiting"]
+    widths = [float(width) for width in re.findall(r"width:([0-9.]+)%", drawn)]
+    assert len(widths) == 4
+    assert all(0 < width <= 100 for width in widths)
+    for part in (f":{os.getpid()}", "user:ana", "feito &lt;b&gt;à mão&lt;/b&gt;", " ms", "esperou", ", até "):
+        assert part in drawn
+    assert "saga/timeline.css" in page
+
+
+def test_a_page_tells_which_request_asked(staff, toy):
+    with request_context.bound(correlation_id="pedido-7", actor="user:ana"):
+        run = engine.run(begin())
+    assert "user:ana · pedido-7" in text_of(staff.get(url(PAGE, run.id)))
 
 
 def test_nothing_is_edited_by_hand(staff, parked):

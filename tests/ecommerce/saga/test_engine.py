@@ -1,5 +1,4 @@
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
@@ -9,11 +8,10 @@ from ecommerce.errors import Conflict, Unavailable
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 from ecommerce.saga import engine
-from ecommerce.saga.definition import OutcomeUnknown, SagaState, Step
-from ecommerce.saga.models import SagaInstance
+from ecommerce.saga.definition import OutcomeUnknown, Retry, SagaState, Step
+from ecommerce.saga.models import SagaInstance, SagaStep
 from ecommerce.unit_of_work import unit_of_work
 from tests.ecommerce.saga.conftest import (
-    World,
     begin,
     dying,
     resume,
@@ -30,15 +28,6 @@ pytestmark = pytest.mark.django_db(databases=["order"])
 
 class Refused(Conflict):
     code = "refused"
-
-
-@pytest.fixture
-def three(world: World, registered) -> None:
-    registered(world.step("a"), world.step("b", attempts=3), world.step("c", attempts=3))
-
-
-def ids_of(runs: list[engine.Run]) -> set[UUID]:
-    return {run.id for run in runs}
 
 
 # --- forward -------------------------------------------------------------------------------------------------------
@@ -96,7 +85,9 @@ def test_a_saga_may_begin_behind_a_step_that_does_not_apply(world, registered):
 def test_later_steps_know_what_earlier_ones_learnt(world, registered):
     seen: list[SagaState] = []
     registered(
-        Step("a", do=lambda saga: {"price": Money("1.50")}), Step("b", do=seen.append, attempts=2), world.step("c")
+        Step("a", do=lambda saga: {"price": Money("1.50")}),
+        Step("b", do=seen.append, retry=Retry(attempts=2)),
+        world.step("c"),
     )
     run = engine.run(begin(data={"given": 1}))
     assert seen[0].data == {"given": 1, "price": {"amount": "1.50", "currency": "BRL"}} == stored(run.id).data
@@ -169,8 +160,8 @@ def test_an_unknown_outcome_pauses_and_the_step_runs_again(world, three):
     assert world.calls.count("a.do") == 11
 
 
-def test_an_outcome_that_stays_unknown_turns_back_at_last_and_waits_for_a_person(world, three, monkeypatch):
-    monkeypatch.setattr(engine, "UNKNOWN_ATTEMPTS", 4)
+def test_an_outcome_that_stays_unknown_turns_back_at_last_and_waits_for_a_person(world, registered):
+    registered(world.step("a"), world.step("b", retry=Retry(unknown_attempts=4)))
     world.answers |= {"b.do": [OutcomeUnknown()] * 9, "b.undo": [OutcomeUnknown()] * 9}
     run = engine.run(begin())
     resume_until_it_rests()
@@ -193,19 +184,57 @@ def test_a_compensation_that_keeps_failing_is_parked_while_the_others_still_run(
     saga = stored(run.id)
     assert (saga.status, saga.parked, saga.due_at, saga.lease_owner) == ("PARKED", ["b"], None, None)
     assert world.effects == ["b"]
-    assert world.calls.count("b.undo") == engine.UNDO_ATTEMPTS
+    assert world.calls.count("b.undo") == Retry().undo_attempts
     assert steps(run.id)[-2:] == [("b", "UNDO", "PARKED"), ("a", "UNDO", "DONE")]
+
+
+def test_a_step_has_a_policy_of_its_own(world, registered):
+    soon = timedelta(seconds=8)
+    registered(
+        world.step("a", retry=Retry(attempts=2, undo_attempts=3, first_pause=soon, longest_pause=2 * soon)),
+        world.step("b"),
+    )
+    world.answers |= {"a.do": [Unavailable()], "b.do": [Refused()], "a.undo": [RuntimeError("kaputt")] * 9}
+    run = engine.run(begin())
+    assert soon / 4 - timedelta(seconds=1) < stored(run.id).due_at - clock.now() <= soon
+    resume_until_it_rests()
+    assert (stored(run.id).parked, world.calls.count("a.do"), world.calls.count("a.undo")) == (["a"], 2, 3)
+
+
+def test_pauses_double_up_to_the_longest():
+    policy = Retry(first_pause=timedelta(seconds=4), longest_pause=timedelta(seconds=20))
+    for failures, bound in ((1, 4), (2, 8), (3, 16), (4, 20), (5000, 20)):
+        pauses = [policy.pause(failures).total_seconds() for _ in range(200)]
+        assert 1 <= min(pauses) <= max(pauses) <= bound
+        assert max(pauses) > bound / 2
 
 
 @pytest.mark.parametrize("failures", [[Refused()], [RuntimeError("kaputt")] * 3])
 def test_a_final_step_is_parked_instead_of_turning_back(world, registered, failures):
-    registered(world.step("a"), world.step("b", attempts=3, final=True))
+    registered(world.step("a"), world.step("b", retry=Retry(attempts=3), final=True))
     world.answers["b.do"] = failures
     run = engine.run(begin())
     resume_until_it_rests()
     saga = stored(run.id)
     assert (saga.status, saga.parked, saga.error, world.effects) == ("PARKED", ["b"], None, ["a"])
     assert resume() is None
+
+
+def test_a_step_knows_its_attempt_by_name(world, registered):
+    seen: list[SagaState] = []
+
+    def see(saga: SagaState) -> None:
+        seen.append(saga)
+        if len(seen) == 1:
+            raise Unavailable
+
+    registered(Step("a", do=see, undo=seen.append, retry=Retry(attempts=2)), world.step("b"))
+    world.answers["b.do"] = [Refused()]
+    run = engine.run(begin())
+    resume_until_it_rests()
+    kept = SagaStep.objects.using("order").filter(saga_id=run.id, name="a").order_by("id")
+    assert [state.key for state in seen] == list(kept.values_list("idempotency_key", flat=True))
+    assert len({state.key for state in seen}) == 3
 
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
@@ -242,6 +271,28 @@ def test_a_signal_that_comes_before_the_saga_waits_is_not_lost(world, three):
     assert engine.run(run).status == "WAITING"
     assert resume(hours=0).status == "WAITING"
     assert resume(hours=0) is None
+
+
+def test_a_signal_brings_on_a_compensation_that_pauses(world, three):
+    world.answers |= {"b.do": [Refused()], "b.undo": [OutcomeUnknown()]}
+    run = engine.run(begin())
+    assert (stored(run.id).status, resume(hours=0)) == ("COMPENSATING", None)
+    with unit_of_work("order") as work:
+        engine.signal(work, "TOY", subject=run.subject, now=clock.now())
+    assert resume(hours=0).status == "COMPENSATED"
+
+
+def test_a_signal_that_comes_while_a_step_is_undone_is_not_lost(world, three):
+    run = begin()
+
+    def signalled_meanwhile():
+        with unit_of_work("order") as work:
+            engine.signal(work, "TOY", subject=run.subject, now=clock.now())
+        raise OutcomeUnknown
+
+    world.answers |= {"b.do": [Refused()], "b.undo": [signalled_meanwhile]}
+    assert engine.run(run).status == "COMPENSATING"
+    assert resume(hours=0).status == "COMPENSATED"
 
 
 def test_waiting_often_uses_up_no_attempts(world, three):
@@ -318,72 +369,3 @@ def test_a_step_that_kills_every_worker_is_given_up(world, three):
             resume()
     assert resume().status == "COMPENSATED"
     assert world.effects == []
-
-
-# --- many workers ----------------------------------------------------------------------------------------------------
-def test_a_held_saga_is_nobody_elses_until_its_lease_ends(world, three):
-    run = begin()
-    assert engine.claim_due("order", now=clock.now() + engine.LEASE - timedelta(seconds=1)) == []
-    assert ids_of(engine.claim_due("order", now=clock.now() + engine.LEASE)) == {run.id}
-
-
-def test_who_lost_the_lease_writes_nothing_any_more(world, three):
-    run = begin()
-    world.answers["b.do"] = [lambda: resume() and None]
-    assert engine.run(run).suspended
-    saga = stored(run.id)
-    assert (saga.status, world.effects) == ("COMPLETED", ["a", "b", "c"])
-    assert steps(run.id) == [
-        ("a", "DO", "DONE"), ("b", "DO", "STARTED"), ("b", "DO", "DONE"), ("c", "DO", "DONE"),
-    ]  # fmt: skip
-
-
-def test_who_lost_the_lease_knows_nothing_of_how_the_saga_ends(world, three):
-    run = begin()
-
-    def taken_over_and_refused():
-        resume()
-        raise Refused
-
-    world.answers["b.do"] = [taken_over_and_refused]
-    engine.run(run)
-    assert (run.suspended, run.error, run.failure) == (True, None, None)
-    assert stored(run.id).status == "COMPLETED"
-
-
-def test_sagas_are_claimed_oldest_first_and_no_more_than_asked(world, three):
-    begun = [begin() for _ in range(3)]
-    later = clock.now() + timedelta(hours=1)
-    first, second = engine.claim_due("order", now=later, limit=2)
-    assert (first.id, second.id) == (begun[0].id, begun[1].id)
-    assert ids_of(engine.claim_due("order", now=later, limit=2)) == {begun[2].id}
-    assert engine.claim_due("order", now=later, limit=2) == []
-
-
-def test_the_statements_of_a_saga_do_not_depend_on_its_data(world, three, django_assert_num_queries):
-    run = begin(data={"basket": ["x" * 1000] * 100})
-    with django_assert_num_queries(3, using="order"):
-        engine.run(run)
-
-
-# --- versions --------------------------------------------------------------------------------------------------------
-def test_an_old_instance_finishes_under_its_old_definition(world, registered):
-    registered(world.step("a"), world.step("b"))
-    world.answers["a.do"] = [until_tomorrow()]
-    old = engine.run(begin())
-    registered(world.step("x"), version=2)
-    new = engine.run(begin())
-    resume(hours=25)
-    assert [name for name, *_ in steps(old.id)] == ["a", "a", "b"]
-    assert [name for name, *_ in steps(new.id)] == ["x"]
-    assert (stored(old.id).definition_version, stored(new.id).definition_version) == (1, 2)
-
-
-def test_a_saga_whose_definition_is_unknown_here_is_left_to_others(world, registered, monkeypatch):
-    registered(world.step("a"), type="GONE")
-    begin(type="GONE")
-    monkeypatch.setattr("ecommerce.saga.definition._sagas", {})
-    registered(world.step("b"))
-    run = begin()
-    assert resume(hours=1).id == run.id
-    assert resume(hours=1) is None

@@ -4,13 +4,14 @@ from ecommerce import clock
 from ecommerce.errors import Conflict, Unavailable
 from ecommerce.ids import new_id
 from ecommerce.saga import engine, staff
+from ecommerce.saga.definition import Retry
 from ecommerce.saga.history import steps_of
 from ecommerce.saga.models import SagaStep
 from tests.ecommerce.saga.conftest import begin, resume, resume_until_it_rests, steps, stored
 
 pytestmark = pytest.mark.django_db(databases=["order"])
 
-BROKEN = [Unavailable("weg")] * engine.UNDO_ATTEMPTS
+BROKEN = [Unavailable("weg")] * Retry().undo_attempts
 WHO = {"actor": "user:ana"}
 
 
@@ -53,7 +54,7 @@ def test_retrying_gives_all_attempts_anew_and_parks_again_what_still_fails(world
     staff.retry("order", going_back, **WHO, now=clock.now())
     resume_until_it_rests()
     assert (stored(going_back).status, stored(going_back).parked) == ("PARKED", ["c"])
-    assert world.calls == ["c.undo"] * engine.UNDO_ATTEMPTS + ["a.undo"]
+    assert world.calls == ["c.undo"] * Retry().undo_attempts + ["a.undo"]
 
 
 def test_retrying_takes_up_the_way_forward(world, going_forward):

@@ -9,6 +9,7 @@ from django.db import OperationalError, connections, transaction
 from ecommerce import clock
 from ecommerce.ids import new_id
 from ecommerce.saga import engine, tasks
+from ecommerce.saga.definition import Step
 from ecommerce.saga.models import SagaInstance
 from ecommerce.saga.tasks import resume_sagas
 from ecommerce.topology import local_aliases
@@ -23,7 +24,7 @@ def test_the_task_runs_what_is_due_in_every_context(world, registered):
     registered(world.step("a"))
     for context in ("order", "catalog"):
         with unit_of_work(context) as work:
-            engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now() - engine.LEASE)
+            engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now() - Step("").lease)
     assert resume_sagas() == 2
     for context in ("order", "catalog"):
         assert SagaInstance.objects.using(context).get().status == "COMPLETED"
@@ -53,7 +54,7 @@ def test_parallel_workers_run_every_saga_once(world, registered):
     count, workers = 40, 8
     for _ in range(count):
         begin()
-    later, start, ran = clock.now() + engine.LEASE, threading.Barrier(workers), []
+    later, start, ran = clock.now() + Step("").lease, threading.Barrier(workers), []
 
     def work() -> None:
         start.wait(timeout=30)
@@ -75,7 +76,7 @@ def test_parallel_workers_run_every_saga_once(world, registered):
 def test_a_saga_that_somebody_is_just_taking_is_left_out(world, registered):
     registered(world.step("a"))
     first, second = begin(), begin()
-    later = clock.now() + engine.LEASE
+    later = clock.now() + Step("").lease
 
     def claim_elsewhere() -> list[engine.Run]:
         try:

@@ -28,7 +28,9 @@ from contexts.order.adapters import (
     WebhookMalformed,
     WebhookSignatureInvalid,
 )
+from ecommerce import clock
 from ecommerce.calls.client import CallInTransaction
+from ecommerce.deadline import due_by
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 from ecommerce.unit_of_work import unit_of_work
@@ -127,6 +129,15 @@ def answering(answer: bytes) -> Iterator[str]:
 
 class GatewayConformance:
     # --- charging ----------------------------------------------------------------------------------------------------
+    def test_who_has_no_time_left_asks_for_nothing(self, rig: Rig) -> None:
+        asked = rig.request()
+        with due_by(clock.now()):
+            with pytest.raises(GatewayUnavailable):
+                rig.gateway.charge(asked)
+            with pytest.raises(OutcomeUnknown):
+                rig.gateway.find(asked.attempt_id)
+        assert rig.gateway.find(asked.attempt_id) is None
+
     def test_an_approved_card_is_captured(self, rig: Rig) -> None:
         asked = rig.request(amount=reais("129.90"))
 

@@ -1,15 +1,18 @@
 """The process dies somewhere in a purchase; a worker takes over. Afterwards money equals goods."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import connections
 
 from contexts.order import sagas
+from contexts.order.adapters import SandboxGateway
 from contexts.order.models import Order
 from contexts.order.usecases.cancel_order import cancel_order
 from ecommerce import clock
 from ecommerce.saga import engine
 from ecommerce.testing import drain
-from tests.contexts.order.conftest import EVERYWHERE, booked, card, saga_of, stock_of, work
+from tests.contexts.order.conftest import EVERYWHERE, as_json, booked, brl, card, saga_of, stock_of, work
 from tests.contexts.order.usecases.test_pay import PIX, SIXTY, charge_of, status_of
 
 pytestmark = pytest.mark.django_db(databases=EVERYWHERE)
@@ -145,6 +148,28 @@ def test_who_lost_the_lease_answers_with_how_the_order_stands(shopper, shirt, ps
     monkeypatch.setattr(sagas, "charge_order", stall)
     answer = shopper.send(body)
     assert (answer.status_code, answer.json()["code"]) == (402, "payment_declined")
+
+
+def test_a_slow_gateway_uses_up_the_time_of_a_step_and_not_its_lease(shopper, shirt, psp, monkeypatch, time_passes):
+    """With no time left the second payment is not begun; a later attempt goes on there and repeats nothing."""
+    shopper.fill(shirt)
+    body = shopper.body(card(amount=as_json(brl("20.00"))), card(amount=as_json(brl("40.00"))))
+    charge = SandboxGateway.charge
+
+    def slowly(*args, **kwargs):
+        result = charge(*args, **kwargs)
+        time_passes(seconds=46)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxGateway, "charge", slowly)
+        assert shopper.send(body).status_code == 202
+    order = Order.objects.get()
+    assert [attempt.status for attempt in order.payments.order_by("position")] == ["captured", "created"]
+    time_passes(seconds=2)
+    work()
+    assert (status_of(order), saga_of(order)) == ("confirmed", "COMPLETED")
+    assert booked(order) == [("card", "capture", Decimal("20.00")), ("card", "capture", Decimal("40.00"))]
 
 
 @pytest.mark.parametrize("written", [False, True])
