@@ -114,7 +114,7 @@ class LineInline(ReadOnly, TabularInline):
 
 class PaymentInline(ReadOnly, TabularInline):
     model = PaymentAttempt
-    fields = ("method", "amount", "instalments", "status", "decline_code", "gateway_id", "expires_at")
+    fields = ("method", "amount", "interest", "instalments", "status", "decline_code", "gateway_id", "expires_at")
     ordering = ("position",)
     extra = 0
     show_change_link = True
@@ -256,7 +256,7 @@ def _said(*parts: str) -> str:
 
 @admin.register(PaymentAttempt)
 class PaymentAttemptAdmin(OrderPagesAdmin):
-    list_display = ("created_at", "order", "method", "amount", "instalments", "situation", "decline_code")
+    list_display = ("created_at", "order", "method", "amount", "interest", "instalments", "situation", "decline_code")
     list_filter = ("status", "method")
     list_select_related = ("order",)
     ordering = ("-id",)

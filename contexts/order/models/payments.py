@@ -80,6 +80,8 @@ class PaymentAttempt(models.Model):
     method = models.CharField("meio", max_length=12, choices=choices(METHOD_LABELS))
     amount = models.DecimalField("valor", max_digits=12, decimal_places=2)
     currency = models.CharField("moeda", max_length=3, default=CURRENCY)
+    interest = models.DecimalField("juros", max_digits=12, decimal_places=2, default=0, db_default=0)
+    """What the buyer pays on top of ``amount`` for paying later. The order's total is without it."""
     instalments = models.PositiveSmallIntegerField("parcelas", default=1)
     instrument = models.JSONField("instrumento", default=dict)
     """The gateway's token of a card, or a voucher code; and where the buyer's browser returns to. No card number."""
@@ -91,12 +93,15 @@ class PaymentAttempt(models.Model):
     """When an unpaid payment lapses. No charge is begun any more after it."""
     created_at = models.DateTimeField("criado em")
     updated_at = models.DateTimeField("mudou em")
+    asked_at = models.DateTimeField("consultado em", null=True, blank=True)
+    """When somebody last undertook to ask the gateway, having heard nothing of it."""
 
     class Meta:
         db_table = "payment_attempts"
         verbose_name = "pagamento"
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_attempts_amount"),
+            models.CheckConstraint(condition=Q(interest__gte=0), name="payment_attempts_interest"),
             models.CheckConstraint(condition=Q(status__in=AttemptStatus.values), name="payment_attempts_status"),
             models.CheckConstraint(condition=Q(instalments__gte=1), name="payment_attempts_instalments"),
         )
@@ -114,7 +119,13 @@ class PaymentAttempt(models.Model):
 
     @property
     def money(self) -> Money:
+        """Its part of the order's total."""
         return Money(self.amount, self.currency)
+
+    @property
+    def charged(self) -> Money:
+        """What the buyer pays by it: with the interest."""
+        return Money(self.amount + self.interest, self.currency)
 
     def learn(
         self,

@@ -211,7 +211,7 @@ def _request(attempt: PaymentAttempt) -> ChargeRequest:
     return ChargeRequest(
         attempt_id=attempt.id,
         method=attempt.method,
-        amount=attempt.money,
+        amount=attempt.charged,
         installments=attempt.instalments,
         token=attempt.instrument.get("token", ""),
         voucher_code=attempt.instrument.get("voucher_code", ""),
