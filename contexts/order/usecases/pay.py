@@ -15,6 +15,7 @@ from contexts.order import adapters
 from contexts.order.adapters import ChargeRequest, ChargeResult, GatewayRefused, PaymentGateway
 from contexts.order.domain import ENDED, PAYABLE, Method
 from contexts.order.models import OPEN, UNSENT, AttemptStatus, Order, PaymentAttempt, payments_of
+from contexts.order.usecases.payment_codes import check_codes, without_foreign_codes
 from ecommerce.errors import Conflict, DomainError, Kind
 from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown
@@ -59,6 +60,7 @@ def charge_order(*, order_id: UUID, now: datetime) -> Outlook:
 
     Raises:
         PaymentDeclined, PaymentExpired, OrderNotPayable
+        PaymentCodeRefused: what the gateway gives to pay by is not what was asked for.
         OutcomeUnknown: the gateway did not answer; the charge may have happened.
         GatewayUnavailable: the gateway surely did nothing.
     """
@@ -130,6 +132,7 @@ def _charge(attempt: PaymentAttempt, *, overdue: bool, now: datetime) -> None:
         except OutcomeUnknown:
             attempt.lose_sight(now=now)
             raise
+    check_codes(attempt=attempt, client_data=result.client_data)
     _record(attempt, result, now=now)
 
 
@@ -193,7 +196,7 @@ def _record(attempt: PaymentAttempt, result: ChargeResult, *, now: datetime, wak
             status=result.status,
             gateway_id=result.gateway_id,
             decline_code=result.decline_code,
-            client_data=result.client_data,
+            client_data=without_foreign_codes(attempt=attempt, client_data=result.client_data),
             captured=result.captured,
             refunded=result.refunded,
             now=now,
