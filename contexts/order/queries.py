@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.models import Q, QuerySet
 
 from contexts.order.domain import Status
-from contexts.order.models import DailySales, Order
+from contexts.order.models import DailySales, Order, PaymentAttempt
 from ecommerce.money import Money
 
 SHIPPING = """
@@ -68,6 +68,11 @@ def orders_matching(
 def order_by_id(order_id: UUID) -> Order | None:
     """Return an order alone. One statement."""
     return Order.objects.using("order").filter(id=order_id).first()
+
+
+def payment_by_id(payment_id: UUID) -> PaymentAttempt | None:
+    """Return a payment with its order. One statement."""
+    return PaymentAttempt.objects.using("order").select_related("order").filter(id=payment_id).first()
 
 
 def sales_between(*, first: datetime, last: datetime) -> list[dict[str, Any]]:

@@ -184,6 +184,14 @@ class CardSchema(serializers.Serializer[Any]):
     last4 = serializers.CharField()
 
 
+class CodesSchema(serializers.Serializer[Any]):
+    """Links that open without login while the payment is open; absent without such a code."""
+
+    qr_png = serializers.URLField(required=False)
+    qr_svg = serializers.URLField(required=False)
+    boleto = serializers.URLField(required=False)
+
+
 class PaymentSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     method = serializers.ChoiceField(choices=[method.value for method in Method])
@@ -196,6 +204,7 @@ class PaymentSchema(serializers.Serializer[Any]):
     client_data = serializers.DictField(
         child=serializers.CharField(), help_text="Linha digitável, código Pix ou redirect_url, conforme o meio."
     )
+    codes = CodesSchema()
     expires_at = serializers.DateTimeField(allow_null=True)
     card = CardSchema()
 

@@ -9,6 +9,7 @@ from typing import Any
 from contexts.order.domain.instalments import Plan
 from contexts.order.models import OPEN, Order, OrderLine, PaymentAttempt, Shipment, TimelineEntry
 from contexts.order.usecases.price_checkout import PricedCheckout
+from contexts.order.views.payment_codes import code_links
 from contexts.order.views.tokens import access_token
 from ecommerce.money import Money
 
@@ -62,6 +63,7 @@ def payment_document(payment: PaymentAttempt) -> dict[str, Any]:
         "id": payment.id, "method": payment.method, "amount": payment.money,
         "interest": payment.charged - payment.money, "charged": payment.charged, "instalments": payment.instalments,
         "status": payment.status, "decline_code": payment.decline_code, "client_data": payment.client_data,
+        "codes": code_links(payment),
         "expires_at": payment.expires_at if payment.status in OPEN else None,
         "card": {name: payment.instrument.get(name, "") for name in ("brand", "last4")},
     }  # fmt: skip

@@ -27,8 +27,8 @@ from contexts.order.serializers import (
 from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.configure_shipping import put_shipping_method
 from contexts.order.usecases.fulfil import ship_order, track_shipment
+from contexts.order.views.access import ORDER_TOKEN, is_visible
 from contexts.order.views.documents import order_document, order_row, tracking_document
-from contexts.order.views.tokens import is_access_token
 from ecommerce import clock
 from ecommerce.http import schema
 from ecommerce.http.authentication import principal_of
@@ -37,7 +37,6 @@ from ecommerce.http.pagination import CursorPage
 from ecommerce.http.permissions import HasScope
 from ecommerce.http.views import APIView
 
-ORDER_TOKEN = OpenApiParameter("X-Order-Token", str, OpenApiParameter.HEADER, description="access_token do convidado.")
 PAGE = [OpenApiParameter("limit", int), OpenApiParameter("cursor", str)]
 SEE, CHANGE = "order.view_order", "order.change_order"
 
@@ -173,12 +172,8 @@ def _visible(request: Request, order_id: UUID, scope: str) -> Order:
     Raises:
         OrderNotFound: unknown, or not theirs.
     """
-    order, principal = order_by_id(order_id), principal_of(request)
-    if order is not None and (
-        (principal.id is not None and order.customer_id == principal.id)
-        or (principal.is_authenticated and principal.has_scope(scope))
-        or is_access_token(request.headers.get("X-Order-Token", ""), order_id)
-    ):
+    order = order_by_id(order_id)
+    if order is not None and is_visible(request, order, scope):
         return order
     raise OrderNotFound("Pedido não encontrado.")
 
