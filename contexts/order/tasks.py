@@ -4,7 +4,8 @@ import time
 
 from celery import shared_task
 
-from contexts.order.usecases.receive_webhook import ask_about_open_payments, process_webhooks
+from contexts.order.usecases.look_again import ask_about_open_payments
+from contexts.order.usecases.receive_webhook import process_webhooks
 from ecommerce import clock
 from ecommerce.http import idempotency
 

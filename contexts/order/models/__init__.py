@@ -1,5 +1,6 @@
 """The tables of orders."""
 
+from contexts.order.models.asking import undertake_to_ask, undertake_to_ask_next
 from contexts.order.models.orders import CURRENCY, DailySales, Order, OrderLine, TimelineEntry, locked_order
 from contexts.order.models.payments import (
     OPEN,
@@ -41,4 +42,6 @@ __all__ = [
     "WebhookEvent",
     "locked_order",
     "payments_of",
+    "undertake_to_ask",
+    "undertake_to_ask_next",
 ]

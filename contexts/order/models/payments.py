@@ -108,7 +108,7 @@ class PaymentAttempt(models.Model):
         indexes = (
             models.Index(fields=["gateway", "gateway_id"], name="payment_attempts_gateway_id"),
             models.Index(
-                fields=["updated_at"],
+                fields=["method", "updated_at"],
                 condition=Q(status__in=["unknown", "pending", "requires_action", "authorized"]),
                 name="payment_attempts_open",
             ),

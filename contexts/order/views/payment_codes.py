@@ -27,6 +27,7 @@ from ecommerce.http.views import APIView
 SEE = "order.view_order"
 SECONDS = 60
 """How long a browser shows a code without asking again; paid or lapsed, it should go."""
+BRAZILIAN = str.maketrans(".,", ",.")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 PARAMETERS = [
     ORDER_TOKEN,
@@ -148,7 +149,7 @@ class BoletoView(CodeView):
             "shop": settings.SHOP_NAME,
             "order": payment.order,
             "boleto": said,
-            "amount": str(payment.charged.amount).replace(".", ","),
+            "amount": f"{payment.charged.amount:,}".translate(BRAZILIAN),
             "line": boleto.printed(boleto.typeable_line(code)),
             "barcode": inline_barcode_svg(code),
             "payer": payer.get("name") or payment.order.address_snapshot.get("recipient", ""),
