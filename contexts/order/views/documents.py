@@ -63,7 +63,7 @@ def payment_document(payment: PaymentAttempt) -> dict[str, Any]:
         "id": payment.id, "method": payment.method, "amount": payment.money,
         "interest": payment.charged - payment.money, "charged": payment.charged, "instalments": payment.instalments,
         "status": payment.status, "decline_code": payment.decline_code, "client_data": payment.client_data,
-        "codes": code_links(payment),
+        "codes": code_links(payment.id, payment.status, payment.client_data),
         "expires_at": payment.expires_at if payment.status in OPEN else None,
         "card": {name: payment.instrument.get(name, "") for name in ("brand", "last4")},
     }  # fmt: skip

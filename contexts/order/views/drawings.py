@@ -1,4 +1,4 @@
-"""What machines read: QR codes, and the bars of a boleto. Pure; some 30 ms for a QR code, so never in a checkout."""
+"""What machines read: QR codes and the bars of a boleto. Pure; too slow for a checkout: tens of milliseconds a code."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -51,15 +52,15 @@ class PaymentNotOpen(Conflict):
     code = "payment_not_open"
 
 
-def code_links(payment: PaymentAttempt) -> dict[str, str]:
+def code_links(payment_id: UUID, status: str, client_data: Mapping[str, str]) -> dict[str, str]:
     """Return links to what an open payment has, of ``qr_png``, ``qr_svg`` and ``boleto``. They open without login."""
-    if payment.status not in OPEN:
+    if status not in OPEN:
         return {}
-    said, base = payment.client_data, f"{settings.PUBLIC_URL}/api/v1/payments/{payment.id}"
-    paths = {"qr_png": "qr.png", "qr_svg": "qr.svg"} if said.get("br_code") else {}
-    if said.get("barcode"):
+    base = f"{settings.PUBLIC_URL}/api/v1/payments/{payment_id}"
+    paths = {"qr_png": "qr.png", "qr_svg": "qr.svg"} if client_data.get("br_code") else {}
+    if client_data.get("barcode"):
         paths["boleto"] = "boleto"
-    return {name: f"{base}/{path}?token={code_token(payment.id)}" for name, path in paths.items()}
+    return {name: f"{base}/{path}?token={code_token(payment_id)}" for name, path in paths.items()}
 
 
 class CodeView(APIView):
