@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
 
@@ -19,6 +20,8 @@ FREE_INSTALMENTS = env.int("FREE_INSTALMENTS", default=MAXIMUM_INSTALMENTS)
 """Up to so many instalments the shop bears what they cost; beyond them the buyer pays interest."""
 INSTALMENT_MONTHLY_RATE = Decimal(env.str("INSTALMENT_MONTHLY_RATE", default="0"))
 """That interest, in hundredths per month (Price table): 1.99 is 1.99 %."""
+if not INSTALMENT_MONTHLY_RATE.is_finite() or INSTALMENT_MONTHLY_RATE < 0:
+    raise ImproperlyConfigured(f"INSTALMENT_MONTHLY_RATE is {INSTALMENT_MONTHLY_RATE}: it is a number from 0 on")
 
 PIX_EXPIRY = timedelta(minutes=env.int("PIX_EXPIRY_MINUTES", default=30))
 BOLETO_DUE = timedelta(days=env.int("BOLETO_DUE_DAYS", default=3))

@@ -58,6 +58,6 @@ def _closed(year: int) -> frozenset[date]:
     optional = country_holidays("BR", years=year, categories=OPTIONAL, language="pt_BR", observed=False)
     closed = {*national, *(day for day, name in optional.items() if name in OPTIONAL_FOR_OTHERS)}
     last = date(year, 12, 31)
-    while last.weekday() >= SATURDAY or last in closed:
+    while last.weekday() >= SATURDAY:
         last -= timedelta(days=1)
     return frozenset({*closed, last})
