@@ -68,7 +68,7 @@ SCHEDULES: dict[str, dict[str, tuple[str, float]]] = {
     "identity": {"clear old sessions": ("identity.clear_sessions", 86400.0)},
     "order": {
         "process webhooks": ("order.process_webhooks", 2.0),
-        "ask about open payments": ("order.ask_about_open_payments", 300.0),
+        "ask about open payments": ("order.ask_about_open_payments", 60.0),
         "reconcile payments": ("order.reconcile_payments", 3600.0),
         "reconcile payments of a month": ("order.reconcile_month", 86400.0),
         "purge idempotency keys": ("order.purge_idempotency_keys", 600.0),

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
 
@@ -23,11 +24,18 @@ STRIPE_API_URL = env.str("STRIPE_API_URL", default="")
 MAXIMUM_INSTALMENTS = env.int("MAXIMUM_INSTALMENTS", default=24)
 MINIMUM_INSTALMENT = Decimal(env.str("MINIMUM_INSTALMENT", default="1.00"))
 """The smallest instalment, in the shop's currency."""
+FREE_INSTALMENTS = env.int("FREE_INSTALMENTS", default=MAXIMUM_INSTALMENTS)
+"""Up to so many instalments the shop bears what they cost; beyond them the buyer pays interest."""
+INSTALMENT_MONTHLY_RATE = Decimal(env.str("INSTALMENT_MONTHLY_RATE", default="0"))
+"""That interest, in hundredths per month (Price table): 1.99 is 1.99 %."""
+if not INSTALMENT_MONTHLY_RATE.is_finite() or INSTALMENT_MONTHLY_RATE < 0:
+    raise ImproperlyConfigured(f"INSTALMENT_MONTHLY_RATE is {INSTALMENT_MONTHLY_RATE}: it is a number from 0 on")
 
 PIX_EXPIRY = timedelta(minutes=env.int("PIX_EXPIRY_MINUTES", default=30))
 BOLETO_DUE = timedelta(days=env.int("BOLETO_DUE_DAYS", default=3))
-BOLETO_CLEARING = timedelta(days=env.int("BOLETO_CLEARING_DAYS", default=3))
-"""Banks report a boleto up to this long after its due date."""
+"""Calendar days until a boleto is due."""
+BOLETO_CLEARING = env.int("BOLETO_CLEARING_DAYS", default=3)
+"""Banks report a boleto up to so many banking days after the one on which it could last be paid."""
 CAPTURE_LATER = frozenset(env.list("CAPTURE_LATER", default=[]))
 """Methods whose money is only authorized at the checkout and captured before the first parcel leaves, such as ``card``.
 Where the gateway cannot authorize a method it is captured at once."""

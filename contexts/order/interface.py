@@ -25,7 +25,11 @@ class OrderLine:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentInstruction:
-    """How an open payment is to be paid: ``client_data`` holds a boleto line, a Pix code or nothing."""
+    """How an open payment is to be paid.
+
+    ``client_data`` holds what the gateway gave: the line of a boleto, the code of a Pix, or nothing. Beside it are
+    links that open without login as long as the payment is open: ``url`` of the boleto, ``qr_url`` of a Pix's picture.
+    """
 
     method: str
     amount: Money

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db import connections
 
-from contexts.order.interface import Order, OrderInterface
+from contexts.order.interface import Order, OrderInterface, PaymentInstruction
+from contexts.order.views.payment_codes import code_links
 from ecommerce import codec
 from ecommerce.calls import provides
 from ecommerce.db import rows
@@ -27,7 +28,8 @@ ORDERS = """
         'total', jsonb_build_object('amount', o.total::text, 'currency', o.currency),
         'payments', (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
-                'method', p.method, 'status', p.status, 'client_data', p.client_data,
+                'method', p.method, 'status', p.status,
+                'client_data', p.client_data || jsonb_build_object('payment_id', p.id),
                 'amount', jsonb_build_object('amount', p.amount::text, 'currency', p.currency)
             ) ORDER BY p.position), '[]') FROM payment_attempts p WHERE p.order_id = o.id),
         'tracking_codes', (
@@ -50,7 +52,20 @@ class OrderProvider(OrderInterface):
         wanted = rows.padded(ids)
         with connections["order"].cursor() as cursor:
             cursor.execute(_orders(len(wanted)), wanted)
-            return [codec.decode(document, Order) for (document,) in cursor.fetchall()]
+            orders = [codec.decode(document, Order) for (document,) in cursor.fetchall()]
+        for payment in (payment for order in orders for payment in order.payments):
+            _add_links(payment)
+        return orders
+
+
+def _add_links(payment: PaymentInstruction) -> None:
+    """Let a message lead to the drawings of what it holds as text."""
+    said = payment.client_data
+    links = code_links(UUID(said.pop("payment_id")), payment.status, said)
+    if "qr_png" in links:
+        said["qr_url"] = links["qr_png"]
+    if "boleto" in links:
+        said.setdefault("url", links["boleto"])
 
 
 @cache

@@ -71,8 +71,8 @@ def order_by_id(order_id: UUID) -> Order | None:
 
 
 def payment_by_id(payment_id: UUID) -> PaymentAttempt | None:
-    """Return a payment alone. One statement."""
-    return PaymentAttempt.objects.using("order").filter(id=payment_id).first()
+    """Return a payment with its order. One statement."""
+    return PaymentAttempt.objects.using("order").select_related("order").filter(id=payment_id).first()
 
 
 def refund_by_id(refund_id: UUID) -> Refund | None:

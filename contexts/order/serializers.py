@@ -10,6 +10,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from contexts.order.domain import Method, Status, normalized_tax_id
+from contexts.order.domain.instalments import Bearer
 from contexts.order.models import CURRENCY, AttemptStatus, RefundOrigin, RefundStatus, ShipmentStatus
 from ecommerce.http.serializers import MoneyField
 from ecommerce.money import Money
@@ -68,6 +69,11 @@ class PayerSerializer(serializers.Serializer[Any]):
 
 class NewPaymentSerializer(PaymentSerializer):
     amount = MoneyField(required=False, help_text="O que falta pagar; sem ele, é isso mesmo.")
+    expected_total = MoneyField(
+        required=False, default=None, allow_null=True,
+        help_text="Tudo com que o cliente concordou: o que falta mais os juros do parcelamento. "
+        "Sem juros, não é preciso. Se não é isso, nada é cobrado.",
+    )  # fmt: skip
     payer = PayerSerializer(required=False, default={"name": "", "tax_id": ""})
     return_url = serializers.URLField(max_length=500, required=False, default="")
 
@@ -80,6 +86,10 @@ class PreviewSerializer(serializers.Serializer[Any]):
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
     state = serializers.ChoiceField(choices=UF)
     shipping_method = serializers.SlugField(required=False, default=None, allow_null=True)
+    card_amount = MoneyField(
+        required=False, default=None, allow_null=True,
+        help_text="A parte no cartão, quando há outros meios: as parcelas são as desta parte. Sem ela, do total.",
+    )  # fmt: skip
 
 
 class CheckoutSerializer(serializers.Serializer[Any]):
@@ -90,7 +100,10 @@ class CheckoutSerializer(serializers.Serializer[Any]):
     shipping_method = serializers.SlugField()
     payments = serializers.ListField(child=PaymentSerializer(), allow_empty=True, max_length=MOST_PAYMENTS)
     payer = PayerSerializer(required=False, default={"name": "", "tax_id": ""})
-    expected_total = MoneyField(help_text="O total que o cliente viu; se mudou, nada é cobrado.")
+    expected_total = MoneyField(
+        help_text="Tudo com que o cliente concordou: o total que viu mais os juros do parcelamento. "
+        "Se mudou, nada é cobrado."
+    )
     return_url = serializers.URLField(
         max_length=500, required=False, default="",
         help_text="Para onde o navegador volta depois da autenticação no banco (3-D Secure): uma página da loja.",
@@ -204,16 +217,27 @@ class CardSchema(serializers.Serializer[Any]):
     last4 = serializers.CharField()
 
 
+class CodesSchema(serializers.Serializer[Any]):
+    """Links that open without login while the payment is open; absent without such a code."""
+
+    qr_png = serializers.URLField(required=False)
+    qr_svg = serializers.URLField(required=False)
+    boleto = serializers.URLField(required=False)
+
+
 class PaymentSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     method = serializers.ChoiceField(choices=[method.value for method in Method])
-    amount = MoneyField()
+    amount = MoneyField(help_text="A parte do total do pedido.")
+    interest = MoneyField(help_text="Juros do parcelamento, por conta do cliente.")
+    charged = MoneyField(help_text="O que o cliente paga: amount e interest.")
     instalments = serializers.IntegerField()
     status = serializers.ChoiceField(choices=AttemptStatus.values)
     decline_code = serializers.CharField()
     client_data = serializers.DictField(
         child=serializers.CharField(), help_text="Linha digitável, código Pix ou redirect_url, conforme o meio."
     )
+    codes = CodesSchema()
     expires_at = serializers.DateTimeField(allow_null=True)
     card = CardSchema()
 
@@ -260,6 +284,16 @@ class ShippingOptionSchema(serializers.Serializer[Any]):
     price = MoneyField()
 
 
+class InstalmentOptionSchema(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    first = MoneyField(help_text="A primeira parcela: leva os centavos que não se dividem.")
+    others = MoneyField(help_text="Cada uma das outras parcelas.")
+    interest = MoneyField()
+    total = MoneyField(help_text="A parte no cartão mais os juros.")
+    monthly_rate = serializers.DecimalField(max_digits=7, decimal_places=4, help_text="Juros ao mês, em %.")
+    bearer = serializers.ChoiceField(choices=[bearer.value for bearer in Bearer])
+
+
 class PreviewSchema(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
     cart_version = serializers.IntegerField()
@@ -267,6 +301,7 @@ class PreviewSchema(serializers.Serializer[Any]):
     discounts = serializers.ListField(child=serializers.DictField())
     coupon_refusal = serializers.CharField(help_text="Por que o cupom não se aplica; vazio se se aplica.")
     shipping_options = ShippingOptionSchema(many=True)
+    instalment_options = InstalmentOptionSchema(many=True)
     items_total = MoneyField()
     shipping_total = MoneyField()
     discount_total = MoneyField()
@@ -320,7 +355,7 @@ class RefundSchema(serializers.Serializer[Any]):
     order_id = serializers.UUIDField()
     origin = serializers.ChoiceField(choices=RefundOrigin.choices)
     status = serializers.ChoiceField(choices=RefundStatus.choices)
-    amount = MoneyField()
+    amount = MoneyField(help_text="Tudo que volta: as peças, o frete e os juros que lhes cabem.")
     reason = serializers.CharField()
     restock = serializers.BooleanField()
     requested_at = serializers.DateTimeField()

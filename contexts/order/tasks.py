@@ -6,7 +6,8 @@ from datetime import timedelta
 from celery import shared_task
 
 from contexts.order.usecases.cases import open_cases_of_webhooks, show_open_cases
-from contexts.order.usecases.receive_webhook import ask_about_open_payments, process_webhooks
+from contexts.order.usecases.look_again import ask_about_open_payments
+from contexts.order.usecases.receive_webhook import process_webhooks
 from contexts.order.usecases.reconcile import gateways_in_use, reconcile
 from ecommerce import clock
 from ecommerce.http import idempotency

@@ -1,11 +1,14 @@
 from django.urls import path
 
-from contexts.order.views import checkout, money, orders
+from contexts.order.views import checkout, money, orders, payment_codes
 
 urlpatterns = [
     path("checkout", checkout.CheckoutView.as_view()),
     path("checkout/preview", checkout.PreviewView.as_view()),
     path("payments/webhooks/<slug:gateway>", checkout.WebhookView.as_view()),
+    path("payments/<uuid:payment_id>/qr.png", payment_codes.QRCodePNGView.as_view()),
+    path("payments/<uuid:payment_id>/qr.svg", payment_codes.QRCodeSVGView.as_view()),
+    path("payments/<uuid:payment_id>/boleto", payment_codes.BoletoView.as_view()),
     path("orders", orders.OrdersView.as_view()),
     path("orders/<uuid:order_id>", orders.OrderView.as_view()),
     path("orders/<uuid:order_id>/tracking", orders.TrackingView.as_view()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from typing import Any
 
@@ -74,7 +75,7 @@ class AutoSchema(SpectacularSchema):
     def get_operation_id(self) -> str:
         """Return method and path, such as ``post_carts_by_cart_id_lines``."""
         path = self.path.removeprefix(API).replace("{", "by/").replace("}", "")
-        return "_".join([self.method.lower(), *filter(None, path.replace("-", "_").split("/"))])
+        return "_".join([self.method.lower(), *filter(None, re.sub("[-.]", "_", path).split("/"))])
 
     def get_serializer_name(self, serializer: Any, direction: str) -> str:
         return component_name(serializer if isinstance(serializer, type) else type(serializer))

@@ -25,7 +25,7 @@ from ecommerce.ids import new_id
 from ecommerce.topology import local_aliases
 from tests.contexts.catalog.factories import ProductFactory, brl, on_sale
 from tests.contexts.identity.factories import AddressFactory, SavedCardFactory, UserFactory
-from tests.contexts.order.factories import OrderFactory
+from tests.contexts.order.factories import OrderFactory, PaymentAttemptFactory
 from tests.contexts.promotion.factories import CouponFactory
 
 pytestmark = pytest.mark.django_db(databases=list(local_aliases()))
@@ -83,6 +83,7 @@ CHECKOUT = {
         "city": "São Paulo", "state": "SP",
     },
 }  # fmt: skip
+CODES = {"br_code": "pix", "barcode": "00196490000002952950000007777777000008765418"}
 TABLE: dict[str, Rule] = {
     # catalog
     "GET /categories": Anyone(),
@@ -145,6 +146,9 @@ TABLE: dict[str, Rule] = {
     "POST /checkout/preview": Owner("cart", {"cart_id": "{cart_id}", "state": "SP", "shipping_method": "pac"}),
     "POST /checkout": Owner("cart", CHECKOUT, {"Idempotency-Key": "k"}, succeeds=(409,)),
     "POST /payments/webhooks/{gateway}": Signed({"id": "evt_1", "type": "charge.captured"}, refused=401),
+    "GET /payments/{payment_id}/qr.png": Owner("order"),
+    "GET /payments/{payment_id}/qr.svg": Owner("order"),
+    "GET /payments/{payment_id}/boleto": Owner("order"),
     "GET /orders": Customer(shows="order"),
     "GET /orders/{order_id}": Owner("order"),
     "GET /orders/{order_id}/tracking": Owner("order"),
@@ -283,7 +287,10 @@ def _cart(known: dict[str, str], client: APIClient, customer_id: UUID | None) ->
 def _order(known: dict[str, str], client: APIClient, customer_id: UUID | None) -> Holding:
     order = OrderFactory(customer_id=customer_id, quantities=[1])
     headers = {} if customer_id else {"X-Order-Token": access_token(order.id)}
-    return Holding({**known, "order_id": str(order.id)}, client, headers)
+    payment = PaymentAttemptFactory(
+        order=order, method="boleto", status="pending", expires_at=clock.now() + timedelta(days=1), client_data=CODES
+    )
+    return Holding({**known, "order_id": str(order.id), "payment_id": str(payment.id)}, client, headers)
 
 
 def filled(value: Any, ids: Mapping[str, str]) -> Any:
@@ -297,7 +304,7 @@ def filled(value: Any, ids: Mapping[str, str]) -> Any:
 
 NAMES = (
     "review_id", "shipment_id", "campaign_id", "discount_id", "message_id", "template_id", "variant_id", "product_id",
-    "order_id", "cart_id", "named", "code",
+    "order_id", "payment_id", "cart_id", "named", "code",
 )  # fmt: skip
 
 

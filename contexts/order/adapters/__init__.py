@@ -17,7 +17,7 @@ from contexts.order.adapters.gateway import (
     WebhookMalformed,
     WebhookSignatureInvalid,
 )
-from contexts.order.adapters.routing import CLASSES, MethodUnavailable, gateway_for
+from contexts.order.adapters.routing import CLASSES, MethodUnavailable, gateway_for, most_instalments
 from contexts.order.adapters.sandbox import SandboxGateway
 from contexts.order.adapters.stripe import StripeGateway
 
@@ -40,6 +40,7 @@ __all__ = [
     "WebhookSignatureInvalid",
     "gateway",
     "gateway_for",
+    "most_instalments",
 ]
 
 GATEWAYS: Mapping[str, Callable[[], PaymentGateway]] = {name: made.from_settings for name, made in CLASSES.items()}

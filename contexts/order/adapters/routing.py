@@ -44,6 +44,15 @@ def gateway_for(method: Method, *, instalments: int = 1) -> str:
     return str(name)
 
 
+def most_instalments(method: Method) -> int | None:
+    """Return how many instalments the gateway of a method allows; None if it leaves that to the shop, and 0 if no
+    gateway takes the method at all."""
+    name = settings.PAYMENT_GATEWAYS.get(method.value)
+    if name is None:
+        return 0
+    return None if CLASSES[name].capabilities.instalments else 1
+
+
 @register
 def check_gateways(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Every method of ``PAYMENT_GATEWAYS`` exists, and goes to a gateway that exists and takes it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -130,22 +129,6 @@ def settle_amounts(intents: Sequence[PaymentIntent], due: Money) -> list[Money]:
     if len(amounts) != len(intents) or total(amounts, due.currency) != due:
         raise PaymentsMismatch("Os pagamentos precisam somar o total do pedido.", total=due)
     return amounts
-
-
-def check_instalments(intent: PaymentIntent, amount: Money, *, most: int, smallest: Decimal) -> None:
-    """Check the number of instalments of one payment.
-
-    Raises:
-        InstalmentsRefused
-    """
-    if intent.instalments == 1:
-        return
-    if intent.method != Method.CARD:
-        raise InstalmentsRefused(f"Não há parcelamento com {METHOD_LABELS[intent.method]}.")
-    if not 1 <= intent.instalments <= most:
-        raise InstalmentsRefused(f"São no máximo {most} parcelas.", maximum=most)
-    if amount.amount / intent.instalments < smallest:
-        raise InstalmentsRefused(f"A parcela mínima é {smallest} {amount.currency}.", minimum=str(smallest))
 
 
 def check_payer(intents: Sequence[PaymentIntent], tax_id: str) -> None:

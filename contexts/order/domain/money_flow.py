@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from uuid import UUID
 
 from ecommerce.errors import Invalid
-from ecommerce.money import Money, total
+from ecommerce.money import Money, quantum, total
 
 NOTHING = Money(Decimal(0))
 
@@ -21,19 +21,62 @@ class NothingToRefund(Invalid):
 
 
 class RefundTooLarge(Invalid):
-    """More than the order's payments have left; ``refundable`` is what they have."""
+    """More than the order's payments have left; ``refundable`` is what they have, without interest."""
 
     code = "refund_too_large"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Portion:
+    """Money of one payment: ``part`` is of the order, ``interest`` is what the buyer pays with it for paying later.
+
+    A portion divides in proportion. Fractions of a cent count as interest, and the last money of a portion has the
+    rest of both: however it is divided, it adds up, and only all of the money pays all of the part.
+    """
+
+    part: Money = NOTHING
+    interest: Money = NOTHING
+
+    @property
+    def whole(self) -> Money:
+        return self.part + self.interest
+
+    def paying(self, part: Money) -> Portion:
+        """Return the money of this that pays ``part`` of the order; what is beyond bears no more interest."""
+        if part >= self.part:
+            return Portion(part=part, interest=self.interest)
+        share = self.interest.amount * part.amount / self.part.amount
+        return Portion(part=part, interest=_in_cents(share, part.currency, ROUND_CEILING))
+
+    def out_of(self, money: Money) -> Portion:
+        """Return what ``money`` of this is made of; what is beyond it is no interest."""
+        if money >= self.whole:
+            return Portion(part=money - self.interest, interest=self.interest)
+        part = _in_cents(self.part.amount * money.amount / self.whole.amount, money.currency, ROUND_FLOOR)
+        return Portion(part=part, interest=money - part)
+
+    def __add__(self, other: Portion) -> Portion:
+        return Portion(part=self.part + other.part, interest=self.interest + other.interest)
+
+    def __sub__(self, other: Portion) -> Portion:
+        return Portion(part=self.part - other.part, interest=self.interest - other.interest)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Balance:
-    """What the ledger of one payment, or of all of an order, comes to."""
+    """What the ledger of one payment comes to."""
 
     authorized: Money = NOTHING
     """Held at the bank now: neither captured nor let go."""
     captured: Money = NOTHING
     refunded: Money = NOTHING
+    price: Portion = Portion()
+    """What the whole payment is for."""
+
+    @property
+    def paid(self) -> Portion:
+        """What has come in, whether or not it went back."""
+        return self.price.out_of(self.captured)
 
     @property
     def kept(self) -> Money:
@@ -41,15 +84,14 @@ class Balance:
 
     @property
     def secured(self) -> Money:
-        """What we have, or can take whenever we want."""
-        return self.kept + self.authorized
+        """What of the order is paid by what we have, or can take whenever we want."""
+        return self.price.out_of(self.kept + self.authorized).part
 
-    def __add__(self, other: Balance) -> Balance:
-        return Balance(
-            authorized=self.authorized + other.authorized,
-            captured=self.captured + other.captured,
-            refunded=self.refunded + other.refunded,
-        )
+    def left(self, asked: Portion) -> Portion:
+        """Return what has come in and not gone back, where ``asked`` was asked back: by that, or otherwise."""
+        left = self.paid - asked
+        otherwise = self.refunded - asked.whole
+        return left - left.out_of(otherwise) if otherwise > NOTHING else left
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,24 +144,28 @@ def price_refund(
     return priced
 
 
-def share_out(amount: Money, left: Sequence[tuple[UUID, Money]]) -> list[tuple[UUID, Money]]:
+def share_out(amount: Money, left: Sequence[tuple[UUID, Portion]]) -> list[tuple[UUID, Portion]]:
     """Return which payments give back how much of ``amount``; ``left`` is what each has, in the order of payment.
 
-    The last payment gives first: a voucher is the last to be filled up again.
+    The last payment gives first: a voucher is the last to be filled up again. Interest goes back in proportion, on top.
 
     Raises:
         RefundTooLarge
     """
     shares, missing = [], amount
     for payment, available in reversed(left):
-        part = min(available, missing)
+        part = min(available.part, missing)
         if part.amount > 0:
-            shares.append((payment, part))
+            shares.append((payment, available.paying(part)))
             missing -= part
     if missing:
-        refundable = total((available for _, available in left), amount.currency)
+        refundable = total((available.part for _, available in left), amount.currency)
         raise RefundTooLarge("É mais do que os pagamentos deste pedido ainda têm.", refundable=refundable)
     return shares
+
+
+def _in_cents(amount: Decimal, currency: str, rounding: str) -> Money:
+    return Money(amount.quantize(quantum(currency), rounding), currency)
 
 
 def _worth(whole: Money, line: RefundableLine, count: int) -> Money:

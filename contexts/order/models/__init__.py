@@ -1,5 +1,6 @@
 """The tables of orders."""
 
+from contexts.order.models.asking import undertake_to_ask, undertake_to_ask_next
 from contexts.order.models.cases import CaseKind, CaseNotOpen, CaseStatus, Finding, StaffCase
 from contexts.order.models.orders import CURRENCY, DailySales, Order, OrderLine, TimelineEntry, locked_order
 from contexts.order.models.payments import (
@@ -60,4 +61,6 @@ __all__ = [
     "balances_of",
     "locked_order",
     "payments_of",
+    "undertake_to_ask",
+    "undertake_to_ask_next",
 ]

@@ -11,7 +11,7 @@ from django.db import connections, models
 from django.db.models import Q
 
 from contexts.order.domain import METHOD_LABELS
-from contexts.order.domain.money_flow import Balance
+from contexts.order.domain.money_flow import Balance, Portion
 from contexts.order.models.orders import CURRENCY, Order, choices
 from ecommerce import codec
 from ecommerce.db import rows
@@ -57,7 +57,8 @@ BOOK = f"""
 and is held no longer was captured or released. The attempt's row must be locked by an earlier statement, so that this
 one sees what others have booked."""
 BALANCES = f"""
-    SELECT a.id, a.currency, greatest(l.authorized - l.released - l.captured, 0), l.captured, l.refunded
+    SELECT a.id, a.currency, a.amount, a.interest, greatest(l.authorized - l.released - l.captured, 0),
+           l.captured, l.refunded
     FROM payment_attempts a CROSS JOIN LATERAL ({SUMS} WHERE attempt_id = a.id) AS l
     WHERE a.order_id = %s ORDER BY a.position
 """  # noqa: S608
@@ -114,6 +115,8 @@ class PaymentAttempt(models.Model):
     method = models.CharField("meio", max_length=12, choices=choices(METHOD_LABELS))
     amount = models.DecimalField("valor", max_digits=12, decimal_places=2)
     currency = models.CharField("moeda", max_length=3, default=CURRENCY)
+    interest = models.DecimalField("juros", max_digits=12, decimal_places=2, default=0, db_default=0)
+    """What the buyer pays on top of ``amount`` for paying later. The order's total is without it."""
     instalments = models.PositiveSmallIntegerField("parcelas", default=1)
     captures_later = models.BooleanField("captura no envio", default=False, db_default=False)
     """Only authorized when the order is placed; captured before the first parcel leaves."""
@@ -127,19 +130,22 @@ class PaymentAttempt(models.Model):
     """When an unpaid payment lapses. No charge is begun any more after it."""
     created_at = models.DateTimeField("criado em")
     updated_at = models.DateTimeField("mudou em")
+    asked_at = models.DateTimeField("consultado em", null=True, blank=True)
+    """When somebody last undertook to ask the gateway, having heard nothing of it."""
 
     class Meta:
         db_table = "payment_attempts"
         verbose_name = "pagamento"
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_attempts_amount"),
+            models.CheckConstraint(condition=Q(interest__gte=0), name="payment_attempts_interest"),
             models.CheckConstraint(condition=Q(status__in=AttemptStatus.values), name="payment_attempts_status"),
             models.CheckConstraint(condition=Q(instalments__gte=1), name="payment_attempts_instalments"),
         )
         indexes = (
             models.Index(fields=["gateway", "gateway_id"], name="payment_attempts_gateway_id"),
             models.Index(
-                fields=["updated_at"],
+                fields=["method", "updated_at"],
                 condition=Q(status__in=["unknown", "pending", "requires_action", "authorized"]),
                 name="payment_attempts_open",
             ),
@@ -150,7 +156,18 @@ class PaymentAttempt(models.Model):
 
     @property
     def money(self) -> Money:
+        """Its part of the order's total."""
         return Money(self.amount, self.currency)
+
+    @property
+    def charged(self) -> Money:
+        """What the buyer pays by it: with the interest."""
+        return self.price.whole
+
+    @property
+    def price(self) -> Portion:
+        """What it is for: its part of the order's total, and the interest."""
+        return Portion(part=self.money, interest=Money(self.interest, self.currency))
 
     balance = Balance()
     """What the gateway said last, or ``balances_of`` found; nothing as long as neither was asked."""
@@ -228,8 +245,9 @@ def balances_of(order_id: UUID) -> dict[UUID, Balance]:
                 authorized=Money(authorized, currency),
                 captured=Money(captured, currency),
                 refunded=Money(refunded, currency),
+                price=Portion(part=Money(amount, currency), interest=Money(interest, currency)),
             )
-            for attempt, currency, authorized, captured, refunded in cursor.fetchall()
+            for attempt, currency, amount, interest, authorized, captured, refunded in cursor.fetchall()
         }
 
 

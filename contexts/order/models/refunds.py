@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
+from contexts.order.domain.money_flow import Portion
 from contexts.order.models.orders import CURRENCY, Order, OrderLine
 from contexts.order.models.payments import PaymentAttempt
 from ecommerce.ids import new_id
@@ -98,6 +98,8 @@ class RefundShare(models.Model):
         PaymentAttempt, on_delete=models.PROTECT, related_name="refund_shares", verbose_name="pagamento"
     )
     amount = models.DecimalField("valor", max_digits=12, decimal_places=2)
+    interest = models.DecimalField("juros", max_digits=12, decimal_places=2, default=0, db_default=0)
+    """What of ``amount`` is interest; the rest is money of the order."""
 
     class Meta:
         db_table = "refund_shares"
@@ -106,6 +108,9 @@ class RefundShare(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["refund", "attempt"], name="refund_shares_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_shares_amount"),
+            models.CheckConstraint(
+                condition=Q(interest__gte=0, interest__lte=F("amount")), name="refund_shares_interest"
+            ),
         )
 
     def __str__(self) -> str:
@@ -116,11 +121,11 @@ class RefundShare(models.Model):
         return Money(self.amount, self.refund.currency)
 
 
-def asked_back(order_id: UUID) -> dict[tuple[UUID, str], Money]:
+def asked_back(order_id: UUID) -> dict[tuple[UUID, str], Portion]:
     """Return what all refunds of an order ask of its payments, done or not, by payment and origin. One statement."""
     shares = RefundShare.objects.using("order").filter(refund__order_id=order_id)
-    asked: dict[tuple[UUID, str], Money] = defaultdict(lambda: Money(Decimal(0)))
-    rows = shares.values_list("attempt_id", "refund__origin", "amount", "refund__currency")
-    for attempt, origin, amount, currency in rows:
-        asked[attempt, origin] += Money(amount, currency)
+    asked: dict[tuple[UUID, str], Portion] = defaultdict(Portion)
+    rows = shares.values_list("attempt_id", "refund__origin", "amount", "interest", "refund__currency")
+    for attempt, origin, amount, interest, currency in rows:
+        asked[attempt, origin] += Portion(part=Money(amount - interest, currency), interest=Money(interest, currency))
     return asked

@@ -10,18 +10,20 @@ from uuid import UUID
 from django.conf import settings
 
 from contexts.catalog.interface import CatalogInterface, StockLine
-from contexts.order.domain import PaymentIntent, Status, check_instalments, check_payer, settle_amounts
+from contexts.order.domain import PaymentIntent, Status, check_payer, settle_amounts
+from contexts.order.domain.instalments import Plan, plan
 from contexts.order.interface import OrderNotFound
 from contexts.order.models import Order, PaymentAttempt, balances_of, locked_order, payments_of
 from contexts.order.usecases.pay import OrderNotPayable, charge_attempt
-from contexts.order.usecases.place_order import AlreadyRequested, Claim, new_attempts, with_card
-from contexts.order.usecases.price_checkout import Buyer
+from contexts.order.usecases.payment_codes import PaymentCodeRefused
+from contexts.order.usecases.place_order import AlreadyRequested, Claim, TotalChanged, new_attempts, with_card
+from contexts.order.usecases.price_checkout import Buyer, instalment_terms
 from contexts.order.usecases.record import PATIENCE
 from ecommerce.calls import connect
 from ecommerce.errors import Conflict, Kind
 from ecommerce.errors import DomainError as Refusal
 from ecommerce.http import idempotency
-from ecommerce.money import total
+from ecommerce.money import Money, total
 from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import unit_of_work
@@ -46,17 +48,20 @@ class PaymentRequest:
     intent: PaymentIntent
     payer: Mapping[str, str]
     return_url: str
+    expected: Money | None = None
+    """All that the buyer agreed to: what is missing, and the interest. Without interest it need not be said."""
 
 
 def add_payment(*, wanted: PaymentRequest, claim: Claim, now: datetime) -> PaymentAttempt:
     """Charge what an order still lacks in another way; return the payment as far as it has come.
 
     Payments that are open stay open until the order is paid, and are closed then; what is paid twice goes back. The
-    pieces are held as long as this payment may take. ``claim`` is the client's idempotency key.
+    pieces are held as long as this payment may take. One whose code is not what was asked for is let go. ``claim`` is
+    the client's idempotency key.
 
     Raises:
-        OrderNotFound, TooManyPayments, PaymentsMismatch, InstalmentsRefused, PayerTaxIdRequired, PayerTaxIdInvalid,
-            MethodUnavailable, SavedCardNotFound
+        OrderNotFound, TooManyPayments, TotalChanged, PaymentsMismatch, InstalmentsRefused, PayerTaxIdRequired,
+            PayerTaxIdInvalid, MethodUnavailable, SavedCardNotFound
         OrderNotPayable: the order waits for no money.
         OutOfStock: its pieces are no longer held, and gone.
         AlreadyRequested: the key was claimed by a parallel request.
@@ -68,14 +73,15 @@ def add_payment(*, wanted: PaymentRequest, claim: Claim, now: datetime) -> Payme
     payer = wanted.payer if wanted.payer["tax_id"] else order.address_snapshot.get("payer", wanted.payer)
     check_payer([wanted.intent], payer["tax_id"])
     intent = with_card(intent=wanted.intent, buyer=wanted.buyer)
-    [attempt] = new_attempts(order=order, intents=[intent], amounts=[order.due], return_url=wanted.return_url, now=now)
+    most = _plan(intent, order.due)
+    [attempt] = new_attempts(order=order, intents=[intent], plans=[most], return_url=wanted.return_url, now=now)
     attempt.instrument["payer"] = dict(payer)
     _hold(order, attempt)
-    _write(attempt, intent, claim, now=now)
+    _write(attempt, wanted, claim, now=now)
     try:
         charge_attempt(attempt=attempt, now=now)
-    except OutcomeUnknown:
-        pass  # the attempt says so itself, and the saga asks again
+    except (OutcomeUnknown, PaymentCodeRefused):
+        pass  # the attempt says so itself, and the saga goes on
     except Refusal as away:
         if away.kind != Kind.UNAVAILABLE:
             raise
@@ -83,7 +89,7 @@ def add_payment(*, wanted: PaymentRequest, claim: Claim, now: datetime) -> Payme
     return attempt
 
 
-def _write(attempt: PaymentAttempt, intent: PaymentIntent, claim: Claim, *, now: datetime) -> None:
+def _write(attempt: PaymentAttempt, wanted: PaymentRequest, claim: Claim, *, now: datetime) -> None:
     """Write the payment for what is missing now, and let a worker charge it should we die before we do."""
     with unit_of_work("order") as work:
         if earlier := idempotency.claim("order", *claim, resource_id=attempt.id):
@@ -97,11 +103,19 @@ def _write(attempt: PaymentAttempt, intent: PaymentIntent, claim: Claim, *, now:
         missing = order.due - total(balance.secured for balance in balances_of(order.id).values())
         if missing.amount <= 0:
             raise OrderNotPayable("O pedido já está pago.", status=order.status)
-        [amount] = settle_amounts([intent], missing)
-        check_instalments(intent, amount, most=settings.MAXIMUM_INSTALMENTS, smallest=settings.MINIMUM_INSTALMENT)
-        attempt.amount, attempt.position = amount.amount, max((one.position for one in others), default=-1) + 1
+        [amount] = settle_amounts([wanted.intent], missing)
+        chosen = _plan(wanted.intent, amount)
+        agreed = amount if wanted.expected is None else wanted.expected
+        if chosen.total != agreed:
+            raise TotalChanged("O valor a pagar não é esse.", total=chosen.total, expected=agreed)
+        attempt.amount, attempt.interest = chosen.amount.amount, chosen.interest.amount
+        attempt.position = max((one.position for one in others), default=-1) + 1
         attempt.save(using="order", force_insert=True)
         engine.signal(work, "CREATE_ORDER", subject=order.id, now=now + PATIENCE)
+
+
+def _plan(intent: PaymentIntent, amount: Money) -> Plan:
+    return plan(amount, intent.method, intent.instalments, instalment_terms())
 
 
 def _hold(order: Order, attempt: PaymentAttempt) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from contexts.order import adapters
 from contexts.order.adapters import GatewayRefused
 from contexts.order.domain import PAID
+from contexts.order.domain.money_flow import Balance
 from contexts.order.models import AttemptStatus, PaymentAttempt, balances_of, payments_of
 from contexts.order.usecases.pay import capture, void
 from ecommerce.errors import Conflict, Unavailable
@@ -39,10 +40,10 @@ def capture_order(*, order_id: UUID, now: datetime) -> None:
     if not held or attempts[0].order.status not in PAID:
         return
     balances = balances_of(order_id)
-    missing = attempts[0].order.due - total(balance.captured for balance in balances.values())
+    missing = attempts[0].order.due - total(balance.paid.part for balance in balances.values())
     for attempt in held:
         try:
-            taken = _take(attempt, balances[attempt.id].authorized, missing, now=now)
+            taken = _take(attempt, balances[attempt.id], missing, now=now)
         except GatewayRefused as refused:
             raise CaptureFailed("O banco não libera mais o valor autorizado.", missing=missing) from refused
         except OutcomeUnknown as unknown:
@@ -50,12 +51,14 @@ def capture_order(*, order_id: UUID, now: datetime) -> None:
         missing -= taken
 
 
-def _take(attempt: PaymentAttempt, authorized: Money, missing: Money, *, now: datetime) -> Money:
-    """Capture what is missing, or all if the gateway cannot capture a part; return how much that was."""
+def _take(attempt: PaymentAttempt, balance: Balance, missing: Money, *, now: datetime) -> Money:
+    """Capture what is missing with its interest, or all if the gateway cannot capture a part; return what of the order
+    that pays."""
+    authorized = balance.authorized
     if missing.amount <= 0:
         void(attempt=attempt, now=now)
         return Money(Decimal(0), authorized.currency)
     in_parts = adapters.gateway(attempt.gateway).capabilities.partial_capture
-    amount = min(authorized, missing) if in_parts else authorized
+    amount = min(authorized, balance.price.paying(missing).whole) if in_parts else authorized
     capture(attempt=attempt, amount=amount, now=now)
-    return attempt.balance.captured
+    return attempt.balance.paid.part

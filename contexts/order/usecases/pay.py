@@ -14,6 +14,7 @@ from contexts.order import adapters
 from contexts.order.adapters import ChargeRequest, ChargeResult, GatewayRefused, PaymentGateway
 from contexts.order.domain import PAYABLE, Method, Status
 from contexts.order.models import OPEN, UNSENT, AttemptStatus, Order, PaymentAttempt, balances_of, payments_of
+from contexts.order.usecases.payment_codes import PaymentCodeRefused, check_codes
 from contexts.order.usecases.record import Patience, asking, look_up, record
 from ecommerce.errors import Conflict, DomainError, Kind
 from ecommerce.money import Money, total
@@ -68,6 +69,7 @@ def charge_order(*, order_id: UUID, now: datetime) -> Outlook:
 
     Raises:
         PaymentDeclined, PaymentIncomplete, PaymentExpired, OrderNotPayable
+        PaymentCodeRefused: what the gateway gives to pay by is not what was asked for, and no other payment covers it.
         OutcomeUnknown: the gateway did not answer; the charge may have happened.
         GatewayUnavailable: the gateway surely did nothing.
     """
@@ -79,7 +81,11 @@ def charge_order(*, order_id: UUID, now: datetime) -> Outlook:
             break
         if _needs_asking(attempt, now):
             patience.ask()
-            _bring_forward(attempt, now)
+            try:
+                _bring_forward(attempt, now)
+            except PaymentCodeRefused:
+                if _to_come(attempts, now) < attempt.order.due and not _later(attempts, now):
+                    raise
         if _to_come(attempts, now) < attempt.order.due:
             return _later(attempts, now) or _give_up(attempt, attempts, now)
     if not attempts or _secured(attempts) >= attempts[0].order.due:
@@ -92,6 +98,7 @@ def charge_attempt(*, attempt: PaymentAttempt, now: datetime) -> None:
 
     Raises:
         OutcomeUnknown, GatewayUnavailable: the saga will see to it.
+        PaymentCodeRefused: it was let go, and the order waits on.
     """
     _charge(attempt, overdue=False, now=now, wake=True)
 
@@ -251,7 +258,12 @@ def _give_up(attempt: PaymentAttempt, attempts: Sequence[PaymentAttempt], now: d
 
 
 def _charge(attempt: PaymentAttempt, *, overdue: bool, now: datetime, wake: bool = False) -> None:
-    """Charge an attempt, unless it has been; when its time is over, only look whether it was."""
+    """Charge an attempt, unless it has been; when its time is over, only look whether it was.
+
+    Raises:
+        PaymentCodeRefused: what the gateway gave to pay by is not what was asked for. The charge is let go.
+        OutcomeUnknown, GatewayUnavailable
+    """
     result = look_up(attempt) if overdue or attempt.status == AttemptStatus.UNKNOWN else None
     if result is None and overdue:
         return
@@ -262,6 +274,11 @@ def _charge(attempt: PaymentAttempt, *, overdue: bool, now: datetime, wake: bool
         except OutcomeUnknown:
             attempt.lose_sight(now=now)
             raise
+    try:
+        check_codes(attempt=attempt, client_data=result.client_data)
+    except PaymentCodeRefused:
+        record(attempt=attempt, result=_voided(attempt, result), now=now, wake=wake)
+        raise
     record(attempt=attempt, result=result, now=now, wake=wake)
 
 
@@ -328,7 +345,7 @@ def _request(attempt: PaymentAttempt) -> ChargeRequest:
     return ChargeRequest(
         attempt_id=attempt.id,
         method=attempt.method,
-        amount=attempt.money,
+        amount=attempt.charged,
         capture=not attempt.captures_later,
         installments=attempt.instalments,
         token=attempt.instrument.get("token", ""),

@@ -14,16 +14,24 @@ from django.db import IntegrityError
 
 from contexts.identity.interface import Address, AddressNotFound, IdentityInterface, SavedCardNotFound
 from contexts.order import adapters
-from contexts.order.domain import Method, PaymentIntent, Status, check_instalments, check_payer, settle_amounts
+from contexts.order.domain import Method, PaymentIntent, PaymentsMismatch, Status, check_payer, settle_amounts
+from contexts.order.domain.banking_days import cleared_by, day_of
+from contexts.order.domain.instalments import Plan, plan
 from contexts.order.models import Order, OrderLine, PaymentAttempt, TimelineEntry, payments_of
-from contexts.order.usecases.price_checkout import Buyer, EmailRequired, PricedCheckout, price_checkout
+from contexts.order.usecases.price_checkout import (
+    Buyer,
+    EmailRequired,
+    PricedCheckout,
+    instalment_terms,
+    price_checkout,
+)
 from contexts.promotion.interface import CouponRefused
 from ecommerce import codec
 from ecommerce.calls import connect
 from ecommerce.errors import Conflict, DomainError, Kind
 from ecommerce.http import idempotency
 from ecommerce.ids import new_id
-from ecommerce.money import Money
+from ecommerce.money import Money, total
 from ecommerce.saga import engine
 from ecommerce.unit_of_work import unit_of_work
 
@@ -81,7 +89,7 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkout:
-    """What the buyer sends. ``expected_total`` is the total that was shown."""
+    """What the buyer sends. ``expected_total`` is all that was agreed to: the total that was shown and the interest."""
 
     cart_id: UUID
     buyer: Buyer
@@ -127,10 +135,10 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
         state=address.state,
         shipping_method=checkout.shipping_method,
     )
-    amounts = _agree(checkout, priced)
+    plans = _agree(checkout, priced)
     order = _order(checkout, address, priced, now)
     lines = _lines(order, priced)
-    attempts = new_attempts(order=order, intents=intents, amounts=amounts, return_url=checkout.return_url, now=now)
+    attempts = new_attempts(order=order, intents=intents, plans=plans, return_url=checkout.return_url, now=now)
     run = _write(order, lines, attempts, priced, claim, now=now)
     engine.run(run)
     if run.error is not None:
@@ -180,21 +188,31 @@ def _write(
         raise
 
 
-def _agree(checkout: Checkout, priced: PricedCheckout) -> list[Money]:
-    """Check the offer against what the buyer saw, and the payments against the offer; return their amounts."""
+def _agree(checkout: Checkout, priced: PricedCheckout) -> list[Plan]:
+    """Check the offer against what the buyer saw, and the payments against the offer; return how each is paid."""
     if not (checkout.buyer.email or priced.cart.email):
         raise EmailRequired("Informe um e-mail para fazer o pedido.")
     due = priced.totals.due
     if reason := priced.quote.coupon_refusal:
         raise CouponRefused("O cupom não se aplica a este pedido.", reason=reason, total=due)
-    if due != checkout.expected_total:
-        raise TotalChanged("O total do pedido mudou.", total=due, expected=checkout.expected_total)
-    if not due:
-        return []
-    amounts = settle_amounts(checkout.payments, due)
-    for intent, amount in zip(checkout.payments, amounts, strict=True):
-        check_instalments(intent, amount, most=settings.MAXIMUM_INSTALMENTS, smallest=settings.MINIMUM_INSTALMENT)
-    return amounts
+    plans = _plans(checkout, due) if due else []
+    _expect(checkout, due + total(plan.interest for plan in plans))
+    return plans
+
+
+def _plans(checkout: Checkout, due: Money) -> list[Plan]:
+    try:
+        amounts = settle_amounts(checkout.payments, due)
+    except PaymentsMismatch:
+        _expect(checkout, due)
+        raise
+    chosen, terms = zip(checkout.payments, amounts, strict=True), instalment_terms()
+    return [plan(amount, intent.method, intent.instalments, terms) for intent, amount in chosen]
+
+
+def _expect(checkout: Checkout, agreed: Money) -> None:
+    if agreed != checkout.expected_total:
+        raise TotalChanged("O total do pedido mudou.", total=agreed, expected=checkout.expected_total)
 
 
 def _order(checkout: Checkout, address: Address, priced: PricedCheckout, now: datetime) -> Order:
@@ -241,9 +259,9 @@ def _lines(order: Order, priced: PricedCheckout) -> list[OrderLine]:
 
 
 def new_attempts(
-    *, order: Order, intents: Sequence[PaymentIntent], amounts: Sequence[Money], return_url: str, now: datetime
+    *, order: Order, intents: Sequence[PaymentIntent], plans: Sequence[Plan], return_url: str, now: datetime
 ) -> list[PaymentAttempt]:
-    """Return one attempt per amount; an order that costs nothing has none.
+    """Return one attempt per plan; an order that costs nothing has none.
 
     Raises:
         MethodUnavailable, InstalmentsRefused: no gateway takes such a payment.
@@ -255,8 +273,9 @@ def new_attempts(
             position=position,
             gateway=gateway,
             method=intent.method.value,
-            amount=amount.amount,
-            instalments=intent.instalments,
+            amount=plan.amount.amount,
+            interest=plan.interest.amount,
+            instalments=plan.count,
             captures_later=_captures_later(intent.method, gateway),
             instrument={
                 "token": intent.card_token, "brand": intent.card_brand, "last4": intent.card_last4,
@@ -267,7 +286,7 @@ def new_attempts(
             created_at=now,
             updated_at=now,
         )
-        for position, (intent, amount, gateway) in enumerate(zip(intents, amounts, gateways, strict=False))
+        for position, (intent, plan, gateway) in enumerate(zip(intents, plans, gateways, strict=False))
     ]  # fmt: skip
 
 
@@ -276,11 +295,11 @@ def _captures_later(method: Method, gateway: str) -> bool:
 
 
 def _expiry(method: Method, now: datetime) -> datetime:
-    """Return when an unpaid payment lapses; for a boleto the due date plus the days banks take to clear it."""
+    """Return when an unpaid payment lapses; for a boleto when the banks must have reported it."""
     if method == Method.PIX:
         return now + settings.PIX_EXPIRY
     if method == Method.BOLETO:
-        return now + settings.BOLETO_DUE + settings.BOLETO_CLEARING
+        return cleared_by(day_of(now + settings.BOLETO_DUE), settings.BOLETO_CLEARING)
     return now + settings.CARD_ACTION_TIMEOUT
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
+from django.conf import settings
+
 from contexts.cart.interface import Cart, CartInterface
 from contexts.catalog.interface import CatalogInterface, Variant, VariantUnavailable
-from contexts.order.domain import Totals
+from contexts.order.adapters import most_instalments
+from contexts.order.domain import Method, PaymentsMismatch, Totals
+from contexts.order.domain.instalments import Plan, Terms, plans
 from contexts.order.queries import ShippingOption, shipping_options
 from contexts.promotion.interface import Basket, BasketLine, PromotionInterface, Quote
 from ecommerce.calls import connect
@@ -107,6 +111,35 @@ def price_checkout(*, cart_id: UUID, buyer: Buyer, state: str, shipping_method: 
     return PricedCheckout(
         cart=cart, lines=lines, basket=basket, quote=quote, options=options, shipping=shipping, totals=totals
     )
+
+
+def instalment_terms() -> Terms:
+    """Return what the shop offers to those who pay by card."""
+    return Terms(
+        most=settings.MAXIMUM_INSTALMENTS,
+        smallest=settings.MINIMUM_INSTALMENT,
+        free=settings.FREE_INSTALMENTS,
+        monthly_rate=settings.INSTALMENT_MONTHLY_RATE,
+    )
+
+
+def instalment_options(*, due: Money, card_amount: Money | None) -> list[Plan]:
+    """Return the ways to pay by card what is ``due``, or the part of it that ``card_amount`` is.
+
+    There are none if no gateway takes cards, and one if it has no instalments.
+
+    Raises:
+        PaymentsMismatch: that is no part of it.
+    """
+    if not due:
+        return []
+    amount = due if card_amount is None else card_amount
+    if amount.currency != due.currency or not 0 < amount.amount <= due.amount:
+        raise PaymentsMismatch("O valor no cartão precisa ser uma parte do total do pedido.", total=due)
+    most, terms = most_instalments(Method.CARD), instalment_terms()
+    if most == 0:
+        return []
+    return plans(amount, Method.CARD, terms if most is None else replace(terms, most=most))
 
 
 def _sellable(cart: Cart) -> dict[UUID, Variant]:

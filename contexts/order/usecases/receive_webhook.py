@@ -1,5 +1,5 @@
 """Webhooks of payment gateways: kept as they came, answered at once, and worked off later from what the gateway says
-when it is asked. It is asked, too, about payments that it should have told us of."""
+when it is asked."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import connections
 
-from contexts.order.adapters import GatewayRefused
 from contexts.order.adapters import WebhookEvent as GatewayEvent
 from contexts.order.models import PaymentAttempt, WebhookEvent
 from contexts.order.usecases.pay import catch_up
 from ecommerce.ids import new_id
-from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import unit_of_work
 
 MAX_ATTEMPTS = 20
 """With pauses of up to an hour, a webhook is tried for more than half a day."""
 LEASE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
-ASK_AFTER = timedelta(minutes=30)
 
 STORE = """
     INSERT INTO payment_webhooks (id, gateway, event_id, event_type, gateway_id, attempt_id, body, received_at, due_at,
@@ -60,29 +57,6 @@ def process_webhooks(*, now: datetime, limit: int = 50) -> int:
         else:
             rows.update(processed_at=now, error="")
     return len(claimed)
-
-
-def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
-    """Ask the gateway about payments that nothing was heard of for half an hour, in case a webhook was lost.
-
-    Returns how many were asked about, the longest silent first. Ends early when the gateway is silent as well.
-    """
-    silent = PaymentAttempt.objects.using("order").filter(
-        status__in=["unknown", "pending", "requires_action", "authorized"], updated_at__lte=now - ASK_AFTER
-    )
-    asked = 0
-    for attempt in silent.order_by("updated_at")[:limit]:
-        try:
-            catch_up(attempt=attempt, now=now)
-        except OutcomeUnknown as silence:
-            log.warning("gateway_silent", gateway=attempt.gateway, error=str(silence))
-            break
-        except GatewayRefused as refused:
-            log.error(
-                "payment_unknown_to_gateway", gateway=attempt.gateway, attempt=str(attempt.id), error=str(refused)
-            )
-        asked += 1
-    return asked
 
 
 def _process(event: WebhookEvent, *, now: datetime) -> None:

@@ -14,7 +14,7 @@ import structlog
 from contexts.order import adapters
 from contexts.order.adapters import ChargeResult
 from contexts.order.domain import ENDED, PAID
-from contexts.order.domain.money_flow import Balance, PricedReturn, share_out
+from contexts.order.domain.money_flow import Balance, Portion, PricedReturn, share_out
 from contexts.order.models import (
     LedgerKind,
     Order,
@@ -27,8 +27,9 @@ from contexts.order.models import (
     balances_of,
     locked_order,
 )
+from contexts.order.usecases.payment_codes import without_foreign_codes
 from ecommerce.ids import new_id
-from ecommerce.money import Money, total
+from ecommerce.money import total
 from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
@@ -85,8 +86,10 @@ def record(*, attempt: PaymentAttempt, result: ChargeResult, now: datetime, wake
             status=result.status,
             gateway_id=result.gateway_id,
             decline_code=result.decline_code,
-            client_data=result.client_data,
-            balance=Balance(authorized=result.authorized, captured=result.captured, refunded=result.refunded),
+            client_data=without_foreign_codes(attempt=attempt, client_data=result.client_data),
+            balance=Balance(
+                authorized=result.authorized, captured=result.captured, refunded=result.refunded, price=attempt.price
+            ),
             now=now,
         )
         if news is None:
@@ -108,21 +111,23 @@ def square_up(*, work: UnitOfWork, order_id: UUID, now: datetime) -> None:
     """Compare the money of an order that stands with what it costs and what was asked back, its row being locked.
 
     What was given back without having been asked for here becomes a refund that everybody can see; what came in beyond
-    the order's total is sent back.
+    the order's total is sent back. Interest is no part of that total: it goes back with the money that bore it.
     """
     order, balances, asked = locked_order(order_id), balances_of(order_id), asked_back(order_id)
     assert order is not None
     for attempt, balance in balances.items():
-        by_hand = balance.refunded - total(asked[attempt, origin] for origin in RefundOrigin)
+        known = asked_of(attempt, asked)
+        by_hand = balance.refunded - known.whole
         if by_hand.amount > 0:
             log.warning("refunded_at_gateway", order=str(order_id), attempt=str(attempt), amount=str(by_hand))
-            asked[attempt, RefundOrigin.GATEWAY] += by_hand
+            share = (balance.paid - known).out_of(by_hand)
+            asked[attempt, RefundOrigin.GATEWAY] += share
             write_refund(
-                work=work, order=order, shares=[(attempt, by_hand)], origin=RefundOrigin.GATEWAY, actor="gateway",
+                work=work, order=order, shares=[(attempt, share)], origin=RefundOrigin.GATEWAY, actor="gateway",
                 reason="Devolução feita no gateway", now=now,
             )  # fmt: skip
-    settled = total(asked[attempt, origin] for attempt in balances for origin in BEYOND)
-    surplus = total(balance.captured for balance in balances.values()) - order.due - settled
+    settled = total(asked[attempt, origin].part for attempt in balances for origin in BEYOND)
+    surplus = total(balance.paid.part for balance in balances.values()) - order.due - settled
     if surplus.amount > 0:
         log.warning("paid_twice", order=str(order_id), amount=str(surplus))
         shares = share_out(surplus, refundable(balances=balances, asked=asked))
@@ -137,20 +142,22 @@ BEYOND = (RefundOrigin.SURPLUS, RefundOrigin.GATEWAY)
 
 
 def refundable(
-    *, balances: Mapping[UUID, Balance], asked: Mapping[tuple[UUID, str], Money]
-) -> list[tuple[UUID, Money]]:  # fmt: skip
+    *, balances: Mapping[UUID, Balance], asked: Mapping[tuple[UUID, str], Portion]
+) -> list[tuple[UUID, Portion]]:  # fmt: skip
     """Return what each payment has left that nobody has asked back yet, in the order of payment."""
-    return [
-        (attempt, balance.captured - max(balance.refunded, total(asked[attempt, origin] for origin in RefundOrigin)))
-        for attempt, balance in balances.items()
-    ]
+    return [(attempt, balance.left(asked_of(attempt, asked))) for attempt, balance in balances.items()]
+
+
+def asked_of(attempt_id: UUID, asked: Mapping[tuple[UUID, str], Portion]) -> Portion:
+    """Return what was ever asked back of one payment."""
+    return sum((asked[attempt_id, origin] for origin in RefundOrigin), start=Portion())
 
 
 def write_refund(
     *,
     work: UnitOfWork,
     order: Order,
-    shares: Sequence[tuple[UUID, Money]],
+    shares: Sequence[tuple[UUID, Portion]],
     origin: RefundOrigin,
     actor: str,
     reason: str,
@@ -161,7 +168,7 @@ def write_refund(
     refund_id: UUID | None = None,
 ) -> tuple[Refund, engine.Run]:
     """Write a refund and its saga in the open unit of work, the order's row being locked. Run it only if ``held``."""
-    amount = total(share for _, share in shares)
+    amount = total(share.whole for _, share in shares)
     refund = Refund(
         id=refund_id or new_id(),
         order=order,
@@ -183,7 +190,10 @@ def write_refund(
         )
         for one in pieces
     ]
-    parts = [RefundShare(refund=refund, attempt_id=attempt, amount=share.amount) for attempt, share in shares]
+    parts = [
+        RefundShare(refund=refund, attempt_id=attempt, amount=share.whole.amount, interest=share.interest.amount)
+        for attempt, share in shares
+    ]
     data = {"refund_id": refund.id}
     along = [refund, *lines, *parts]
     run = engine.start(work, "REFUND_PART", subject=order.id, data=data, now=now, held=held, along=along)

@@ -12,6 +12,7 @@ from contexts.order.adapters import GatewayRefused
 from contexts.order.domain import PAID
 from contexts.order.domain.money_flow import (
     Balance,
+    Portion,
     PricedReturn,
     RefundableLine,
     price_refund,
@@ -33,7 +34,7 @@ from contexts.order.models import (
 )
 from contexts.order.usecases.capture import capture_order
 from contexts.order.usecases.place_order import AlreadyRequested, Claim
-from contexts.order.usecases.record import Patience, asking, look_up, record, refundable, write_refund
+from contexts.order.usecases.record import Patience, asked_of, asking, look_up, record, refundable, write_refund
 from ecommerce.errors import Conflict, Invalid
 from ecommerce.http import idempotency
 from ecommerce.ids import new_id
@@ -70,7 +71,8 @@ class RefundRequest:
 def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now: datetime) -> Refund:
     """Give back what pieces of an order cost; return the refund as far as it has come. A worker does the rest.
 
-    What was only authorized is captured first. ``claim`` is the client's idempotency key, if there is one.
+    The interest that was paid for them goes back on top. What was only authorized is captured first. ``claim`` is the
+    client's idempotency key, if there is one.
 
     Raises:
         OrderNotFound, OrderNotRefundable, NothingToRefund, RefundTooLarge, PartialRefundUnsupported
@@ -187,7 +189,7 @@ def _lines(order: Order) -> list[OrderLine]:
     return list(OrderLine.objects.using("order").filter(order_id=order.id).order_by("position"))
 
 
-def _check_capabilities(order: Order, shares: Mapping[UUID, Money], balances: Mapping[UUID, Balance]) -> None:
+def _check_capabilities(order: Order, shares: Mapping[UUID, Portion], balances: Mapping[UUID, Balance]) -> None:
     """Refuse to take a part of a payment whose gateway gives back all or nothing.
 
     Raises:
@@ -196,7 +198,7 @@ def _check_capabilities(order: Order, shares: Mapping[UUID, Money], balances: Ma
     attempts = PaymentAttempt.objects.using("order").filter(order_id=order.id, id__in=list(shares))
     for attempt_id, name in attempts.values_list("id", "gateway"):
         whole = balances[attempt_id].captured
-        if shares[attempt_id] != whole and not adapters.gateway(name).capabilities.partial_refund:
+        if shares[attempt_id].whole != whole and not adapters.gateway(name).capabilities.partial_refund:
             raise PartialRefundUnsupported("O gateway deste pagamento só devolve o valor inteiro.", refundable=whole)
 
 
@@ -211,4 +213,4 @@ def _gives_back_already(share: RefundShare, *, now: datetime) -> bool:
         raise OutcomeUnknown("the gateway does not know the charge yet")
     record(attempt=share.attempt, result=found, now=now)
     asked = asked_back(share.attempt.order_id)
-    return found.refunded >= total(asked[share.attempt_id, origin] for origin in RefundOrigin)
+    return found.refunded >= asked_of(share.attempt_id, asked).whole

@@ -19,7 +19,7 @@ from contexts.order.serializers import (
     ReceivedSchema,
 )
 from contexts.order.usecases.place_order import AlreadyRequested, Checkout, Claim, Placed, place_order, placed_earlier
-from contexts.order.usecases.price_checkout import Buyer, price_checkout
+from contexts.order.usecases.price_checkout import Buyer, instalment_options, price_checkout
 from contexts.order.usecases.receive_webhook import store_webhook
 from contexts.order.views.documents import order_document, preview_document
 from contexts.order.views.requests import KEY, cart_token
@@ -40,7 +40,7 @@ class PreviewView(APIView):
 
     @extend_schema(
         request=PreviewSerializer, responses={200: PreviewSchema}, parameters=[TOKEN], tags=["order"],
-        summary="O que o carrinho custa: descontos, fretes e total",
+        summary="O que o carrinho custa: descontos, fretes, total e parcelas",
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         data = validated(PreviewSerializer, request.data)
@@ -50,7 +50,8 @@ class PreviewView(APIView):
             state=data["state"],
             shipping_method=data["shipping_method"],
         )
-        return Response(preview_document(priced))
+        options = instalment_options(due=priced.totals.due, card_amount=data["card_amount"])
+        return Response(preview_document(priced, options))
 
 
 class CheckoutView(APIView):

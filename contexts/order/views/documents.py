@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from contexts.order.domain.instalments import Plan
 from contexts.order.models import OPEN, Order, OrderLine, PaymentAttempt, Refund, Shipment, TimelineEntry
 from contexts.order.usecases.price_checkout import PricedCheckout
+from contexts.order.views.payment_codes import code_links
 from contexts.order.views.tokens import access_token
 from ecommerce.money import Money
 
@@ -59,8 +61,10 @@ def order_row(row: dict[str, Any]) -> dict[str, Any]:
 def payment_document(payment: PaymentAttempt) -> dict[str, Any]:
     """Return a payment; ``expires_at`` only as long as the buyer has to do something."""
     return {
-        "id": payment.id, "method": payment.method, "amount": payment.money, "instalments": payment.instalments,
+        "id": payment.id, "method": payment.method, "amount": payment.money,
+        "interest": payment.charged - payment.money, "charged": payment.charged, "instalments": payment.instalments,
         "status": payment.status, "decline_code": payment.decline_code, "client_data": payment.client_data,
+        "codes": code_links(payment.id, payment.status, payment.client_data),
         "expires_at": payment.expires_at if payment.status in OPEN else None,
         "card": {name: payment.instrument.get(name, "") for name in ("brand", "last4")},
     }  # fmt: skip
@@ -105,7 +109,7 @@ def shipment_document(shipment: Shipment) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def preview_document(priced: PricedCheckout) -> dict[str, Any]:
+def preview_document(priced: PricedCheckout, instalments: Iterable[Plan]) -> dict[str, Any]:
     """Return what a cart would cost, line by line and rule by rule."""
     return {
         "cart_id": priced.cart.id,
@@ -121,6 +125,14 @@ def preview_document(priced: PricedCheckout) -> dict[str, Any]:
         "discounts": priced.quote.applied,
         "coupon_refusal": priced.quote.coupon_refusal,
         "shipping_options": priced.options,
+        "instalment_options": [
+            {
+                "count": plan.count, "first": plan.instalments[0], "others": plan.instalments[-1],
+                "interest": plan.interest, "total": plan.total, "monthly_rate": plan.monthly_rate,
+                "bearer": plan.bearer,
+            }
+            for plan in instalments
+        ],
         "items_total": priced.totals.items,
         "shipping_total": priced.totals.shipping,
         "discount_total": priced.totals.discount,

@@ -24,8 +24,9 @@ from contexts.order.usecases.add_payment import PaymentRequest, add_payment
 from contexts.order.usecases.place_order import Claim
 from contexts.order.usecases.price_checkout import Buyer
 from contexts.order.usecases.refund import RefundRequest, refund_lines
+from contexts.order.views.access import ORDER_TOKEN
 from contexts.order.views.documents import payment_document, refund_document
-from contexts.order.views.requests import CHANGE, KEY, ORDER_TOKEN, SEE, actor_of, answered_once, visible_order
+from contexts.order.views.requests import CHANGE, KEY, SEE, actor_of, answered_once, visible_order
 from ecommerce import clock
 from ecommerce.http.authentication import principal_of
 from ecommerce.http.input import validated
@@ -45,13 +46,14 @@ class PaymentsView(APIView):
     def post(self, request: Request, order_id: UUID) -> Response:
         data = validated(NewPaymentSerializer, request.data)
         order = visible_order(request, order_id, CHANGE)
-        payer, return_url = data.pop("payer"), data.pop("return_url")
+        payer, return_url, expected = data.pop("payer"), data.pop("return_url"), data.pop("expected_total")
         asked = PaymentRequest(
             order_id=order_id,
             buyer=Buyer(customer_id=principal_of(request).id, email=order.email),
             intent=PaymentIntent(**{**data, "method": Method(data["method"])}),
             payer=payer,
             return_url=return_url,
+            expected=expected,
         )
 
         def pay(claim: Claim) -> PaymentAttempt:

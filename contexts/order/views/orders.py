@@ -26,8 +26,10 @@ from contexts.order.serializers import (
 from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.configure_shipping import put_shipping_method
 from contexts.order.usecases.fulfil import ship_order, track_shipment
+from contexts.order.usecases.look_again import look_again
+from contexts.order.views.access import ORDER_TOKEN
 from contexts.order.views.documents import order_document, order_row, tracking_document
-from contexts.order.views.requests import CHANGE, ORDER_TOKEN, SEE, actor_of, visible_order
+from contexts.order.views.requests import CHANGE, SEE, actor_of, visible_order
 from ecommerce import clock
 from ecommerce.http import schema
 from ecommerce.http.authentication import principal_of
@@ -53,7 +55,12 @@ class OrderView(APIView):
 
     @extend_schema(responses={200: OrderSchema}, parameters=[ORDER_TOKEN], tags=["order"], summary="Um pedido")
     def get(self, request: Request, order_id: UUID) -> Response:
-        return Response(_document(visible_order(request, order_id, SEE)))
+        order = visible_order(request, order_id, SEE)
+        payments = list(order.payments.order_by("position"))
+        if look_again(payments=payments, now=clock.now()):
+            order.refresh_from_db()
+            payments = list(order.payments.order_by("position"))
+        return Response(order_document(order, order.lines.order_by("position"), payments))
 
 
 class TrackingView(APIView):

@@ -14,7 +14,7 @@ from contexts.order.interface import OrderNotFound
 from contexts.order.models import Order
 from contexts.order.queries import order_by_id
 from contexts.order.usecases.place_order import AlreadyRequested, Claim
-from contexts.order.views.tokens import is_access_token
+from contexts.order.views.access import is_visible
 from ecommerce.errors import DomainError
 from ecommerce.http import idempotency
 from ecommerce.http.authentication import principal_of
@@ -22,7 +22,6 @@ from ecommerce.http.authentication import principal_of
 T = TypeVar("T")
 
 KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, required=True)
-ORDER_TOKEN = OpenApiParameter("X-Order-Token", str, OpenApiParameter.HEADER, description="access_token do convidado.")
 SEE, CHANGE = "order.view_order", "order.change_order"
 
 
@@ -47,12 +46,8 @@ def visible_order(request: Request, order_id: UUID, scope: str) -> Order:
     Raises:
         OrderNotFound: unknown, or not theirs.
     """
-    order, principal = order_by_id(order_id), principal_of(request)
-    if order is not None and (
-        (principal.id is not None and order.customer_id == principal.id)
-        or (principal.is_authenticated and principal.has_scope(scope))
-        or is_access_token(order_token(request), order_id)
-    ):
+    order = order_by_id(order_id)
+    if order is not None and is_visible(request, order, scope):
         return order
     raise OrderNotFound("Pedido não encontrado.")
 

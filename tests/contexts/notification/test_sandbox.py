@@ -139,6 +139,20 @@ def test_every_shipped_template_knows_all_its_variables(shipped: ShippedTemplate
     assert "{{" not in rendered.subject + rendered.text + rendered.html
 
 
+@pytest.mark.parametrize("locale", ["pt-br", "en"])
+def test_a_mail_shows_the_qr_code_and_leads_to_the_boleto(locale: str) -> None:
+    shipped = next(each for each in shipped_templates() if (each.key, each.locale) == ("order_placed", locale))
+    order = copy.deepcopy(sample_context("order_placed")["order"])
+
+    rendered = fill(shipped.body_text, html=shipped.body_html, order=order, unsubscribe_url="", **SHOP)
+
+    assert '<img src="https://example.com/qr.png"' in rendered.html
+    assert '<a href="https://example.com/boleto.pdf">' in rendered.html
+    assert "https://example.com/qr.png" in rendered.text
+    del order["payments"][0]["client_data"]["qr_url"]
+    assert "<img" not in fill("", html=shipped.body_html, order=order, unsubscribe_url="", **SHOP).html
+
+
 def test_only_a_payment_that_is_still_open_is_asked_for() -> None:
     shipped = next(each for each in shipped_templates() if (each.key, each.locale) == ("order_placed", "pt-br"))
     order = copy.deepcopy(sample_context("order_placed")["order"])

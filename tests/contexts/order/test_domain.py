@@ -5,7 +5,6 @@ import pytest
 from contexts.order.domain import (
     TRANSITIONS,
     IllegalTransition,
-    InstalmentsRefused,
     Method,
     PayerTaxIdInvalid,
     PayerTaxIdRequired,
@@ -13,7 +12,6 @@ from contexts.order.domain import (
     PaymentsMismatch,
     Status,
     Totals,
-    check_instalments,
     check_payer,
     check_transition,
     is_tax_id,
@@ -87,27 +85,6 @@ def test_payments_that_do_not_add_up(intents):
     with pytest.raises(PaymentsMismatch) as refused:
         settle_amounts(intents, brl("60.00"))
     assert refused.value.params == {"total": brl("60.00")}
-
-
-@pytest.mark.parametrize(
-    ("intent", "amount", "fine"),
-    [
-        (pays(instalments=1), "0.50", True),
-        (pays(instalments=12), "60.00", True),
-        (pays(instalments=12), "59.99", False),
-        (pays(instalments=13), "600.00", False),
-        (pays(instalments=0), "600.00", False),
-        (pays(method=Method.DEBIT_CARD, instalments=2), "60.00", False),
-        (pays(method=Method.PIX, instalments=2), "60.00", False),
-        (pays(method=Method.BOLETO, instalments=1), "60.00", True),
-    ],
-)
-def test_instalments(intent, amount, fine):
-    if fine:
-        check_instalments(intent, brl(amount), most=12, smallest=Decimal("5.00"))
-    else:
-        with pytest.raises(InstalmentsRefused):
-            check_instalments(intent, brl(amount), most=12, smallest=Decimal("5.00"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from contexts.order.interface import OrderInterface
 from contexts.order.usecases.fulfil import ship_order
+from contexts.order.views.tokens import code_token
 from ecommerce.calls import connect
 from ecommerce.ids import new_id
 from ecommerce.money import Money
@@ -32,6 +33,25 @@ def test_an_order_as_messages_show_it(settings):
         ("boleto", {"linha_digitavel": "1"}),
     ]
     assert found.tracking_codes == ["BR1"]
+
+
+def test_a_message_leads_to_what_is_paid_by(settings):
+    settings.PUBLIC_URL = "https://loja.example"
+    order = OrderFactory(status="awaiting_payment")
+    codes = [{"br_code": "x"}, {"barcode": "1"}, {"barcode": "1", "url": "https://bank.example/1"}, {}]
+    made = [
+        PaymentAttemptFactory(order=order, position=position, status="pending", client_data=said)
+        for position, said in enumerate(codes)
+    ]
+    PaymentAttemptFactory(order=order, position=4, status="captured", client_data={"br_code": "x"})
+    [found] = orders.get_orders(ids=[order.id])
+    links = [
+        f"https://loja.example/api/v1/payments/{payment.id}/{name}?token={code_token(payment.id)}"
+        for payment, name in zip(made, ("qr.png", "boleto"), strict=False)
+    ]
+    assert [payment.client_data for payment in found.payments] == [
+        {"br_code": "x", "qr_url": links[0]}, {"barcode": "1", "url": links[1]}, codes[2], {}, {"br_code": "x"},
+    ]  # fmt: skip
 
 
 def test_unknown_orders_are_left_out_and_the_price_is_the_same_for_many(statements):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contexts.order.domain.money_flow import (
     Balance,
     NothingToRefund,
+    Portion,
     RefundableLine,
     RefundTooLarge,
     price_refund,
@@ -96,21 +97,82 @@ def test_what_is_not_there_or_worth_nothing_is_not_given_back(pieces):
 
 @given(st.lists(CENTS, min_size=1, max_size=5), CENTS)
 def test_payments_give_what_they_have_the_last_one_first(left, amount):
-    known = [(UUID(int=number), money) for number, money in enumerate(left)]
+    known = [(UUID(int=number), Portion(part=money)) for number, money in enumerate(left)]
     if amount > total(left):
         with pytest.raises(RefundTooLarge) as refused:
             share_out(amount, known)
         assert refused.value.params["refundable"] == total(left)
         return
     shares = share_out(amount, known)
-    assert total(share for _, share in shares) == amount
-    assert all(brl("0.00") < share <= left[payment.int] for payment, share in shares)
+    assert total(share.whole for _, share in shares) == amount
+    assert all(brl("0.00") < share.part <= left[payment.int] for payment, share in shares)
     emptied = [payment.int for payment, _ in shares]
     assert emptied == sorted(emptied, reverse=True)
-    assert all(left[number] == share for (_, share), number in zip(shares[:-1], emptied[:-1], strict=True))
+    assert all(left[number] == share.part for (_, share), number in zip(shares[:-1], emptied[:-1], strict=True))
 
 
-def test_balances_add_up():
+# --- interest --------------------------------------------------------------------------------------------------------
+PORTIONS = st.builds(lambda part, interest: Portion(part=part, interest=interest), CENTS, CENTS)
+TEN_TIMES = Portion(part=brl("110.00"), interest=brl("12.40"))
+
+
+def test_interest_goes_with_its_part():
+    assert TEN_TIMES.paying(brl("55.00")) == Portion(part=brl("55.00"), interest=brl("6.20"))
+    assert TEN_TIMES.paying(brl("0.01")).interest == brl("0.01")
+    assert TEN_TIMES.out_of(brl("61.20")) == Portion(part=brl("55.00"), interest=brl("6.20"))
+    assert TEN_TIMES.out_of(brl("0.01")) == Portion(interest=brl("0.01"))
+    assert TEN_TIMES.out_of(brl("122.39")).part == brl("109.99")
+
+
+def test_what_is_beyond_a_portion_bears_no_interest():
+    assert TEN_TIMES.out_of(brl("130.00")) == Portion(part=brl("117.60"), interest=brl("12.40"))
+    assert TEN_TIMES.paying(brl("117.60")).whole == brl("130.00")
+
+
+@given(PORTIONS, CENTS)
+def test_what_pays_a_part_is_told_to_pay_that_part(portion, part):
+    paying = portion.paying(part)
+    assert paying.part == part
+    assert brl("0.00") <= paying.interest <= portion.interest
+    if part:
+        assert portion.out_of(paying.whole).part == part
+
+
+@given(PORTIONS, st.lists(CENTS, max_size=6), st.booleans())
+def test_however_a_portion_is_divided_it_adds_up(portion, pieces, by_hand):
+    left, gone = portion, Portion()
+    for piece in pieces:
+        if piece > (left.whole if by_hand else left.part):
+            continue
+        taken = left.out_of(piece) if by_hand else left.paying(piece)
+        assert (taken.whole if by_hand else taken.part) == piece
+        left, gone = left - taken, gone + taken
+        assert left.part >= brl("0.00")
+        assert left.interest >= brl("0.00")
+    assert gone + left.paying(left.part) == portion
+
+
+@given(PORTIONS, CENTS, CENTS)
+def test_more_money_is_never_less_of_anything(portion, some, more):
+    less, all_ = portion.out_of(some), portion.out_of(some + more)
+    assert less.part <= all_.part
+    assert less.interest <= all_.interest
+
+
+def test_a_balance_tells_what_of_the_order_is_paid():
+    balance = Balance(captured=brl("122.40"), refunded=brl("61.20"), price=TEN_TIMES)
+    assert (balance.paid, balance.secured) == (TEN_TIMES, brl("55.00"))
+    assert Balance(authorized=brl("122.40"), price=TEN_TIMES).secured == brl("110.00")
+    assert Balance(captured=brl("122.39"), price=TEN_TIMES).secured < brl("110.00")
+
+
+def test_what_was_given_back_by_hand_is_not_left():
+    balance = Balance(captured=brl("122.40"), refunded=brl("61.20"), price=TEN_TIMES)
+    half = Portion(part=brl("55.00"), interest=brl("6.20"))
+    assert balance.left(Portion()) == balance.left(half) == half
+    assert balance.left(TEN_TIMES) == Portion()
+
+
+def test_a_balance_tells_what_is_there():
     one = Balance(authorized=brl("5.00"), captured=brl("10.00"), refunded=brl("3.00"))
-    both = one + Balance(captured=brl("1.00"))
-    assert (both.kept, both.secured) == (brl("8.00"), brl("13.00"))
+    assert (one.kept, one.secured) == (brl("7.00"), brl("12.00"))

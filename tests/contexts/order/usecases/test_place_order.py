@@ -1,6 +1,6 @@
 """Purchases through the REST interface, with the real neighbours and the real payment server."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,11 +8,11 @@ import pytest
 from contexts.cart.models import Cart
 from contexts.catalog.models import Stock, StockReservation
 from contexts.notification.models import Message
+from contexts.order.domain.banking_days import cleared_by
 from contexts.order.events import OrderCancelled, OrderConfirmed
 from contexts.order.models import DailySales, Order, PaymentAttempt, TimelineEntry
 from contexts.order.usecases.pay import charge_order
 from contexts.promotion.models import Coupon, Redemption
-from ecommerce import clock
 from ecommerce.ids import new_id
 from ecommerce.saga import engine
 from ecommerce.testing import drain, published
@@ -334,9 +334,9 @@ def test_an_unexpected_failure_gives_everything_back_and_tells_nothing(shopper, 
 
 
 def test_stock_is_held_as_long_as_money_may_arrive(shopper, shirt, settings):
-    now = clock.now()
     order = shopper.order(shopper.fill(shirt).check_out({"method": "boleto"}))
-    held = StockReservation.objects.get(id=order.id).expires_at - now
-    patience = settings.BOLETO_DUE + settings.BOLETO_CLEARING + settings.STOCK_HOLD_MARGIN
-    assert patience <= held < patience + timedelta(minutes=1)
+    due = date.fromisoformat(order.payments.get().client_data["due_date"])
+    held = StockReservation.objects.get(id=order.id).expires_at
+    assert held == cleared_by(due, settings.BOLETO_CLEARING) + settings.STOCK_HOLD_MARGIN
+    assert order.payments.get().expires_at >= order.placed_at + settings.BOLETO_DUE + timedelta(days=3)
     assert published("order", OrderCancelled) == []

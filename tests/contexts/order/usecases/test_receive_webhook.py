@@ -8,7 +8,7 @@ from contexts.order import adapters, sagas
 from contexts.order.adapters import SandboxGateway
 from contexts.order.events import OrderConfirmed
 from contexts.order.models import Order, WebhookEvent
-from contexts.order.usecases.receive_webhook import ask_about_open_payments, process_webhooks
+from contexts.order.usecases.receive_webhook import process_webhooks
 from contexts.order.views.tokens import access_token
 from ecommerce import clock
 from ecommerce.testing import published
@@ -150,37 +150,3 @@ def test_a_webhook_about_nothing_of_ours_does_not_hold_up_the_others(shopper, sh
     assert {row.event_id: bool(row.processed_at) for row in WebhookEvent.objects.all()} == {
         "evt_strange": False, json.loads(webhook.body)["id"]: True,
     }  # fmt: skip
-
-
-def test_a_lost_webhook_is_made_up_for(shopper, shirt, psp, webhooks, time_passes, settings):
-    settings.PIX_EXPIRY = timedelta(hours=2)
-    order = shopper.order(shopper.fill(shirt).check_out(PIX))
-    pay(psp, order)
-    assert ask_about_open_payments(now=time_passes(minutes=29)) == 0
-    assert ask_about_open_payments(now=time_passes(minutes=2)) == 1
-    work()
-    assert (status_of(order), booked(order)) == ("confirmed", [("pix", "capture", SIXTY)])
-
-
-def test_asking_about_a_payment_that_is_still_open_leaves_its_saga_alone(waiting, time_passes, settings):
-    now = time_passes(minutes=29)
-    waiting.payments.update(updated_at=now - timedelta(minutes=40), expires_at=now + timedelta(hours=1))
-    assert ask_about_open_payments(now=now) == 1
-    assert ask_about_open_payments(now=now) == 0
-    assert work() == 0
-
-
-def test_asking_ends_when_the_gateway_is_silent(waiting, time_passes, monkeypatch):
-    away(monkeypatch)
-    assert ask_about_open_payments(now=time_passes(minutes=31)) == 0
-
-
-def test_a_payment_that_the_gateway_does_not_know_does_not_keep_the_others(shopper, shirt, psp, time_passes, settings):
-    settings.PIX_EXPIRY = timedelta(hours=2)
-    forgotten = shopper.order(shopper.fill(shirt).check_out(PIX))
-    forgotten.payments.update(gateway_id="ch_forgotten")
-    paid = shopper.order(shopper.fill(shirt).check_out(PIX))
-    pay(psp, paid)
-    assert ask_about_open_payments(now=time_passes(minutes=31)) == 2
-    work()
-    assert (status_of(forgotten), status_of(paid)) == ("awaiting_payment", "confirmed")
