@@ -69,7 +69,7 @@ class RefundedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderRefunded:
-    """Money of an order that stands went back to its buyer.
+    """Money of an order that stands went back to its buyer: ``amount``, with its interest.
 
     ``lines`` are the pieces it was for, none if it was paid twice or given back at the gateway. ``restock``: they can
     be sold again.

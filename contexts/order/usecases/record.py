@@ -116,7 +116,7 @@ def square_up(*, work: UnitOfWork, order_id: UUID, now: datetime) -> None:
     order, balances, asked = locked_order(order_id), balances_of(order_id), asked_back(order_id)
     assert order is not None
     for attempt, balance in balances.items():
-        known = asked_of(attempt, asked)
+        known = asked_of(attempt_id=attempt, asked=asked)
         by_hand = balance.refunded - known.whole
         if by_hand.amount > 0:
             log.warning("refunded_at_gateway", order=str(order_id), attempt=str(attempt), amount=str(by_hand))
@@ -145,10 +145,10 @@ def refundable(
     *, balances: Mapping[UUID, Balance], asked: Mapping[tuple[UUID, str], Portion]
 ) -> list[tuple[UUID, Portion]]:  # fmt: skip
     """Return what each payment has left that nobody has asked back yet, in the order of payment."""
-    return [(attempt, balance.left(asked_of(attempt, asked))) for attempt, balance in balances.items()]
+    return [(attempt, balance.left(asked_of(attempt_id=attempt, asked=asked))) for attempt, balance in balances.items()]
 
 
-def asked_of(attempt_id: UUID, asked: Mapping[tuple[UUID, str], Portion]) -> Portion:
+def asked_of(*, attempt_id: UUID, asked: Mapping[tuple[UUID, str], Portion]) -> Portion:
     """Return what was ever asked back of one payment."""
     return sum((asked[attempt_id, origin] for origin in RefundOrigin), start=Portion())
 

@@ -213,4 +213,4 @@ def _gives_back_already(share: RefundShare, *, now: datetime) -> bool:
         raise OutcomeUnknown("the gateway does not know the charge yet")
     record(attempt=share.attempt, result=found, now=now)
     asked = asked_back(share.attempt.order_id)
-    return found.refunded >= asked_of(share.attempt_id, asked).whole
+    return found.refunded >= asked_of(attempt_id=share.attempt_id, asked=asked).whole

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from contexts.catalog.events import VariantPriceChanged
 from contexts.order.events import OrderConfirmed
 from contexts.promotion.events import CouponExhausted
 from ecommerce.ids import new_id
+from ecommerce.inbox.receipt import Overtaken
 from ecommerce.testing import deliver
 from tests.contexts.cart.conftest import COUPON
 from tests.contexts.cart.factories import NOON, brl, cart_with
@@ -46,8 +48,9 @@ def test_the_last_known_price_stands_in_while_catalog_is_away(catalog):
 
 def test_an_older_price_never_replaces_a_newer_one():
     variant_id = new_id()
-    for version, price in ((2, "12.00"), (1, "11.00"), (3, "13.00"), (2, "12.00")):
-        price_changed(variant_id, price, version=version)
+    for version, price, is_late in ((2, "12.00", False), (1, "11.00", True), (3, "13.00", False), (2, "12.00", True)):
+        with pytest.raises(Overtaken) if is_late else nullcontext():
+            price_changed(variant_id, price, version=version)
     row = VariantPrice.objects.get(variant_id=variant_id)
     assert (row.price, row.version) == (brl("13.00").amount, 3)
 

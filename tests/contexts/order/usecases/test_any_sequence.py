@@ -378,8 +378,8 @@ class AnySequence(RuleBasedStateMachine):
     def no_more_is_asked_back_than_came(self) -> None:
         asked, balances = asked_back(self.order.id), balances_of(self.order.id)
         for attempt, balance in balances.items():
-            assert asked_of(attempt, asked).whole <= balance.captured
-            assert asked_of(attempt, asked).part <= balance.paid.part
+            assert asked_of(attempt_id=attempt, asked=asked).whole <= balance.captured
+            assert asked_of(attempt_id=attempt, asked=asked).part <= balance.paid.part
 
     def teardown(self) -> None:
         """Let everything come to rest; then the money must be where it belongs."""
