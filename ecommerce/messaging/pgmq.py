@@ -1,7 +1,7 @@
 """PGMQ as the broker: queues are tables in PostgreSQL, reached by plain SQL.
 
 Order: a queue has one reader at a time, who holds a session advisory lock. It reads without a visibility time-out, so
-that a reader that dies leaves nothing invisible behind, and its successor starts with the oldest message again. A reader
+that a reader that dies leaves nothing invisible behind, and its successor starts with the oldest message again. One
 whose process was stopped says nothing, loses its session and with it the queue. Reading and deleting go straight to
 the queue's table: PGMQ's functions compose, and so plan, a statement anew each time.
 """
