@@ -68,8 +68,8 @@ bench: $(STAMP)  ## measure list, detail, purchase and events against their floo
 bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of events beside their floors
 	$(BIN)/python -m tests.bench.backbone $(if $(ARCHIVED),--archived $(ARCHIVED))
 
-faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=)
-	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER))
+faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=, KEEP=)
+	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER)) $(if $(KEEP),--keep)
 
 stop: $(STAMP)  ## stop an embedded database that is still running
 	$(BIN)/python manage.py db stop

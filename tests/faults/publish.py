@@ -40,7 +40,7 @@ def main() -> None:
 
 def publish(events: list[dict[str, Any]]) -> dict[str, Any]:
     """Publish events in one unit of work, each with the next version of its subject if it names none."""
-    return {"ids": _commit(events, _versions())}
+    return {"ids": _commit(events, _versions_once_it_answers())}
 
 
 def load(
@@ -53,7 +53,7 @@ def load(
     """
     random, undone, errors, slowest, started = Random(seed), 0, 0, 0.0, time.monotonic()
     names = [str(UUID(int=random.getrandbits(128), version=4)) for _ in range(subjects)]
-    versions = _versions()
+    versions = _versions_once_it_answers()
     while (done := sum(versions.get(name, 0) for name in names)) < events:
         size = min(events - done, random.randint(1, most))
         batch = [{"subject": random.choice(names), "mode": mode} for _ in range(size)]

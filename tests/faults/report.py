@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tests.e2e.stack import ROOT
+from tests.faults.brokers import BROKERS
 from tests.faults.faults import FAULTS, Fault
 
 DOCUMENT = ROOT / "docs" / "faults.md"
@@ -30,7 +30,7 @@ timing of the machine. RabbitMQ has to be installed; a server of it that runs is
 faults run among all tests, with every change (`tests/faults/test_faults.py`), and so does a proof that the checks see a
 breach.
 
-The table is written by a whole run.
+A whole run writes the table; with `KEEP=1` a run of some faults replaces their rows.
 """
 
 
@@ -40,24 +40,26 @@ class Outcome:
 
     fault: Fault
     broker: str
-    runs: int = 0
+    seeds: list[int] = field(default_factory=list)
     seconds: float = 0.0
-    remark: str = ""
     failures: dict[int, str] = field(default_factory=dict)
 
     @property
     def result(self) -> str:
         if reason := self.fault.not_for.get(self.broker):
             return f"does not apply: {reason}"
-        return f"FAILED with {', '.join(map(str, self.failures))}" if self.failures else "held"
+        failed = [f"FAILED with seed {seed}: {' '.join(why.split())[:200]}" for seed, why in self.failures.items()]
+        return "; ".join(failed).replace("|", "/") or "held"
 
     @property
     def cells(self) -> tuple[str, ...]:
-        spent = f"{self.seconds / self.runs:.0f}" if self.runs else ""
-        return self.fault.number, self.fault.title, self.broker, str(self.runs), spent, self.result
+        runs, seeds = str(len(self.seeds)), ", ".join(map(str, self.seeds))
+        spent = f"{self.seconds / len(self.seeds):.0f}" if self.seeds else ""
+        today = f"{datetime.now(UTC):%Y-%m-%d}"
+        return self.fault.number, self.fault.title, self.broker, runs, seeds, spent, today, self.result
 
 
-HEAD = ("fault", "what happens", "broker", "runs", "s each", "result")
+HEAD = ("fault", "what happens", "broker", "runs", "seeds", "s each", "on", "result")
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -70,22 +72,24 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def summary(outcomes: Sequence[Outcome], skipped: Mapping[str, str]) -> str:
     """Return the last line."""
-    runs, failed = sum(each.runs for each in outcomes), sum(len(each.failures) for each in outcomes)
+    runs, failed = sum(len(each.seeds) for each in outcomes), sum(len(each.failures) for each in outcomes)
     left = "".join(f"; {broker} left out: {reason}" for broker, reason in skipped.items())
-    pairs = sum(bool(each.runs) for each in outcomes)
+    pairs = sum(bool(each.seeds) for each in outcomes)
     return f"{pairs} pairs of fault and broker, {runs} runs, {failed} failed{left}"
 
 
-def write(outcomes: Sequence[Outcome], skipped: Mapping[str, str], *, first: int, runs: int) -> None:
-    """Write the document anew."""
-    when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    lines = [INTRODUCTION, f"{when}, seeds {first} to {first + runs - 1}. {summary(outcomes, skipped)}.", ""]
-    lines += [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
-    by_fault = sorted(outcomes, key=lambda outcome: FAULTS.index(outcome.fault))
-    lines += [f"| {' | '.join(outcome.cells)} |" for outcome in by_fault]
-    if broken := [outcome for outcome in outcomes if outcome.failures]:
-        lines += ["", "## What did not hold", ""]
-        for outcome in broken:
-            reason = " ".join(next(iter(outcome.failures.values())).split())[:300]
-            lines.append(f"- {outcome.fault.number}, {outcome.broker}: {reason}")
-    DOCUMENT.write_text("\n".join(lines) + "\n")
+def write(outcomes: Sequence[Outcome], *, document: Path = DOCUMENT) -> None:
+    """Write the document, with the rows of faults that were not run as they were."""
+    rows = {(row[0], row[2]): row for row in _written(document)}
+    rows |= {(outcome.fault.number, outcome.broker): outcome.cells for outcome in outcomes}
+    ordered = [rows[key] for key in ((fault.number, broker) for fault in FAULTS for broker in BROKERS) if key in rows]
+    lines = [INTRODUCTION, f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
+    lines += [f"| {' | '.join(row)} |" for row in ordered]
+    document.write_text("\n".join(lines) + "\n")
+
+
+def _written(document: Path) -> list[tuple[str, ...]]:
+    """Return the rows of the table that is there."""
+    text = document.read_text() if document.exists() else ""
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in text.splitlines() if line[:2] == "| "]
+    return [row for row in rows if len(row) == len(HEAD)]
