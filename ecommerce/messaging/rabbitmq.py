@@ -30,8 +30,9 @@ from ecommerce.messaging.broker import (
 from ecommerce.messaging.envelope import Message
 
 DEAD_LETTERS = "commerce.dead-letters"
-MAX_DELIVERIES = 20
-"""RabbitMQ lays a message aside that came back more often than this. The consumer parks what kills it long before."""
+MAX_DELIVERIES = 100
+"""RabbitMQ lays a message aside that came back more often than this. The consumer parks what kills it long before; but
+whatever it had in hand comes back with each death, so several killers in a row are counted against their neighbours."""
 LOST = (AMQPError, OSError, OperationalError)
 PREFETCH = 200
 ARRIVED = 0.001
