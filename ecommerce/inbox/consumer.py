@@ -200,7 +200,9 @@ class Consumer:
         """Handle a message of which an earlier reader may have died; one that kills again and again is parked."""
         handler, delivery, envelope, _ = job
         starts = count_start(_receipt(handler, envelope))
-        if starts > KILLER:
+        if not starts:
+            self._count(handler, envelope, "duplicate")
+        elif starts > KILLER:
             reason = f"begun {starts} times without an outcome"
             self._park(handler.name, delivery, envelope, reason, status=ParkedStatus.PARKED)
         else:
@@ -354,9 +356,11 @@ def _event(handler: Handler, envelope: Envelope, data: bytes) -> Any:
 
 
 def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Receipt:
-    """Return what the handler owes the inbox. A message from ``inbox_parked`` or of a replay comes late on purpose."""
+    """Return what the handler owes the inbox. A message from ``inbox_parked`` or of a replay comes late on purpose, and
+    what is replayed overtakes nothing that the queue still holds."""
     return Receipt(
-        handler.context, handler.name, envelope.id, envelope.type, envelope.partitionkey, envelope.sequence,
+        handler.context, handler.name, envelope.id, envelope.type, envelope.partitionkey,
+        sequence=0 if envelope.replay else envelope.sequence,
         latest=LAST if envelope.replay or before < LAST else envelope.sequence, before=before,
     )  # fmt: skip
 

@@ -39,6 +39,8 @@ START = """
     SELECT r.consumer, r.message_id, 1 FROM (VALUES (%s::text, %s::uuid)) AS r (consumer, message_id)
     WHERE NOT EXISTS (
         SELECT 1 FROM inbox_message AS m WHERE m.consumer = r.consumer AND m.message_id = r.message_id
+    ) AND NOT EXISTS (
+        SELECT 1 FROM inbox_parked AS p WHERE p.consumer = r.consumer AND p.message_id = r.message_id
     )
     ON CONFLICT (consumer, message_id) DO UPDATE SET starts = inbox_start.starts + 1
     RETURNING starts
@@ -179,7 +181,7 @@ def note_ignored(receipts: Sequence[Receipt]) -> None:
 
 def count_start(receipt: Receipt) -> int:
     """Note, and commit at once, that the handler begins with a message; return how often it has begun without an
-    outcome. Zero for a message that was handled."""
+    outcome. Zero for a message that was handled, or is parked."""
     with connections[receipt.alias].cursor() as cursor:
         cursor.execute(START, list(receipt.key))
         row = cursor.fetchone()

@@ -364,6 +364,18 @@ def test_a_refusal_by_another_context_parks_only_the_message_it_is_about(asking:
     assert asking.in_transaction == [False] * len(asking.asked)
 
 
+def test_what_has_an_outcome_is_not_asked_about_again(asking: Asking) -> None:
+    handled, refused = new_id(), new_id()
+    asking.refused = {refused}
+    consumer = Consumer(current()["order"], PgmqBroker())
+    batch = [delivery(handled, event_id=new_id()), delivery(refused, event_id=new_id())]
+    consumer.handle(batch)
+    asked = len(asking.asked)
+    consumer.handle([Delivery(each.tag, each.headers, each.data, again=True) for each in batch])
+    assert len(asking.asked) == asked
+    assert written() == [(handled, 1)]
+
+
 def test_a_blocked_key_in_a_batch_queues_up_behind_what_blocks_it(consumer: Consumer, effects: Effects) -> None:
     poisoned, healthy = new_id(), new_id()
     effects.failing = {poisoned}
@@ -374,6 +386,16 @@ def test_a_blocked_key_in_a_batch_queues_up_behind_what_blocks_it(consumer: Cons
     for _ in range(2):
         retry(consumer)
     assert [version for order_id, version in written() if order_id == poisoned] == [1, 2]
+
+
+def test_a_replay_overtakes_nothing_that_the_queue_still_holds(consumer: Consumer) -> None:
+    order_id = new_id()
+    later = delivery(order_id, 5)
+    replayed = Delivery(1, {**later.headers, f"{PREFIX}replay": str(new_id())}, later.data)
+    consumer.handle([replayed])
+    consumer.handle([delivery(order_id, 4)])
+    assert [version for _, version in written()] == [4, 5]
+    assert not ParkedMessage.objects.using("order").exists()
 
 
 # --- poison --------------------------------------------------------------------------------------------------------
