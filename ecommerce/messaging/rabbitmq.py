@@ -30,9 +30,10 @@ from ecommerce.messaging.broker import (
 from ecommerce.messaging.envelope import Message
 
 DEAD_LETTERS = "commerce.dead-letters"
-MAX_DELIVERIES = 100
-"""RabbitMQ lays a message aside that came back more often than this. The consumer parks what kills it long before; but
-whatever it had in hand comes back with each death, so several killers in a row are counted against their neighbours."""
+MAX_DELIVERIES = 1_000_000
+"""RabbitMQ lays a message aside that came back more often than this: never, or a few messages in a row that kill their
+reader would lose all that was handed to it with them. The consumer counts for itself and parks them. RabbitMQ 4 has a
+limit of 20 for those that name none."""
 LOST = (AMQPError, OSError, OperationalError)
 PREFETCH = 200
 ARRIVED = 0.001

@@ -48,7 +48,7 @@ FAULTS = (
     Fault("14", "a handler kills its process", consumer.handler_kills_the_process),
     Fault("14a", "a handler calls sys.exit", consumer.handler_ends_the_process),
     Fault("14b", "a handler kills its process from the parked messages", consumer.killer_behind_a_failure, seeds=(1,)),
-    Fault("14c", "five messages in a row kill their process", consumer.many_killers, seeds=(1,)),
+    Fault("14c", "five messages in a row kill their process", consumer.many_killers, seeds=(1, 2)),
     Fault("15", "a handler always fails", consumer.poison),
     Fault("16", "a version that no handler knows", consumer.unknown_version),
     Fault("17", "PostgreSQL restarted, then killed", infrastructure.database_restarted),

@@ -79,6 +79,19 @@ def settled(rig: Rig, expected: Expected = NOTHING, *, within: float = 90, archi
     hold(rig, expected, archive=archive)
 
 
+def flowing(rig: Rig) -> None:
+    """Wait until events take effect, or the load is over.
+
+    Raises:
+        FaultFailed
+    """
+    before = effects(rig)
+    until(
+        lambda: effects(rig) > before or rig.publisher.answered, "events take effect", within=60,
+        state=lambda: state(rig),
+    )  # fmt: skip
+
+
 def arrived(rig: Rig, expected: Expected = NOTHING) -> bool:
     """Tell whether nothing is left in outbox and inbox but what is expected there."""
     missing = rig.number(

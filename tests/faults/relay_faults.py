@@ -13,6 +13,7 @@ from tests.faults.invariants import (
     Expected,
     effects,
     effects_of,
+    flowing,
     leases_follow,
     published,
     require,
@@ -70,13 +71,7 @@ def killed_at_random(rig: Rig, random: Random, *, events: int = STORM_EVENTS, ki
     workers = [rig.start(), rig.start()]
     rig.publisher.order("load", seed=random.getrandbits(32), events=events, subjects=40, rate=STORM_RATE)
     for _ in range(kills):
-        before = effects(rig)
-        until(
-            lambda before=before: effects(rig) > before or rig.publisher.answered,  # type: ignore[misc]
-            "events take effect between two kills",
-            within=60,
-            state=lambda: state(rig),
-        )
+        flowing(rig)
         time.sleep(random.uniform(0, 2))
         victim = random.choice(workers)
         victim.kill()

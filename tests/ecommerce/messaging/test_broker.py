@@ -99,6 +99,22 @@ def test_what_was_not_acknowledged_comes_again_to_the_next_reader_in_order(broke
     second.close()
 
 
+def test_no_number_of_dead_readers_makes_a_broker_lay_a_message_aside(broker: Broker, queue: str) -> None:
+    """What kills readers takes its neighbours back with it each time, and is found by the consumer's own count."""
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher = broker.publisher()
+    publisher.publish([message(sequence=1)], timeout=5)
+    for _ in range(25):
+        reader = broker.subscribe(queue)
+        receive(reader, 1)
+        reader.close()
+
+    last = broker.subscribe(queue)
+    assert take(last, 1) == [(1, True)]
+    publisher.close()
+    last.close()
+
+
 @pytest.mark.parametrize("broker", ["pgmq"], indirect=True)
 def test_a_reader_that_says_nothing_any_more_loses_the_queue(
     broker: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
