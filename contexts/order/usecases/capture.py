@@ -33,22 +33,26 @@ def capture_order(*, order_id: UUID, now: datetime) -> None:
     """Capture of a confirmed order's authorizations what it costs, and let go of what is beyond. Idempotent.
 
     Raises:
-        CaptureFailed, PaymentUnclear, GatewayUnavailable
+        CaptureFailed: what came in does not pay the order, be it that an authorization lapsed long ago.
+        PaymentUnclear, GatewayUnavailable
     """
     attempts = payments_of(order_id)
-    held = [attempt for attempt in attempts if attempt.status == AttemptStatus.AUTHORIZED]
-    if not held or attempts[0].order.status not in PAID:
+    if not attempts or attempts[0].order.status not in PAID:
         return
     balances = balances_of(order_id)
     missing = attempts[0].order.due - total(balance.paid.part for balance in balances.values())
-    for attempt in held:
+    why: GatewayRefused | None = None
+    for attempt in attempts:
+        if attempt.status != AttemptStatus.AUTHORIZED:
+            continue
         try:
-            taken = _take(attempt, balances[attempt.id], missing, now=now)
+            missing -= _take(attempt, balances[attempt.id], missing, now=now)
         except GatewayRefused as refused:
-            raise CaptureFailed("O banco não libera mais o valor autorizado.", missing=missing) from refused
+            why = refused
         except OutcomeUnknown as unknown:
             raise PaymentUnclear("O gateway não respondeu. Tente de novo.") from unknown
-        missing -= taken
+    if missing.amount > 0:
+        raise CaptureFailed("O banco não libera mais o valor autorizado.", missing=missing) from why
 
 
 def _take(attempt: PaymentAttempt, balance: Balance, missing: Money, *, now: datetime) -> Money:

@@ -124,6 +124,43 @@ def test_nothing_leaves_the_house_when_the_bank_holds_the_money_no_longer(reserv
     assert booked(reserved) == [("card", "authorize", SIXTY), ("card", "release", SIXTY)]
 
 
+def test_nothing_leaves_the_house_once_it_is_known_that_the_authorization_lapsed(reserved, psp):
+    attempt = reserved.payments.get()
+    psp.post(f"/control/charges/{attempt.gateway_id}/expire").raise_for_status()
+    catch_up(attempt=attempt, now=clock.now())
+    for _ in range(2):
+        with pytest.raises(CaptureFailed) as refused:
+            ship(reserved)
+        assert refused.value.params["missing"] == brl("60.00")
+    assert (status_of(reserved), reserved.payments.get().status) == ("confirmed", "expired")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_of_two_payments_one_that_lapsed_keeps_the_goods_in_the_house(later, shopper, shirt, psp, known):
+    shopper.fill(shirt)
+    order = shopper.order(shopper.check_out(card(amount=as_json(brl("10.00"))), card(amount=as_json(brl("50.00")))))
+    lapsed, held = order.payments.order_by("position")
+    psp.post(f"/control/charges/{lapsed.gateway_id}/expire").raise_for_status()
+    if known:
+        catch_up(attempt=lapsed, now=clock.now())
+    for _ in range(2):
+        with pytest.raises(CaptureFailed) as refused:
+            ship(order)
+        assert refused.value.params["missing"] == brl("10.00")
+    assert (status_of(order), at_gateway(psp, held)) == ("confirmed", ("captured", "50.00", "0.00"))
+
+
+def test_pieces_that_were_not_paid_for_are_not_given_back(reserved, psp):
+    attempt = reserved.payments.get()
+    psp.post(f"/control/charges/{attempt.gateway_id}/expire").raise_for_status()
+    catch_up(attempt=attempt, now=clock.now())
+    request = RefundRequest(
+        order_id=reserved.id, pieces={reserved.lines.get().id: 1}, freight=False, restock=True, reason="x"
+    )
+    with pytest.raises(CaptureFailed):
+        refund_lines(wanted=request, actor="user:staff", claim=None, now=clock.now())
+
+
 def test_without_an_answer_nothing_leaves_and_the_money_is_taken_once(reserved, psp, monkeypatch):
     capture = SandboxGateway.capture
 
