@@ -83,6 +83,11 @@ class Balance:
         return self.captured - self.refunded
 
     @property
+    def has_money(self) -> bool:
+        """Whether anything of the buyer's is with us, or held for us."""
+        return bool(self.kept or self.authorized)
+
+    @property
     def secured(self) -> Money:
         """What of the order is paid by what we have, or can take whenever we want."""
         return self.price.out_of(self.kept + self.authorized).part

@@ -102,7 +102,7 @@ class News:
     order_status: str
     booked: frozenset[str]
     keeps_money: bool
-    """Money came that had not been known of, and it has not gone back."""
+    """Money came, or is held at the bank, that had not been known of, and it has not gone back."""
 
 
 class PaymentAttempt(models.Model):
@@ -214,7 +214,8 @@ class PaymentAttempt(models.Model):
                 },
             )  # fmt: skip
             booked = frozenset(kind for (kind,) in cursor.fetchall())
-        return News(str(row[0]), booked, keeps_money=LedgerKind.CAPTURE in booked and bool(balance.kept))
+        came = bool(booked & {LedgerKind.AUTHORIZE, LedgerKind.CAPTURE})
+        return News(str(row[0]), booked, keeps_money=came and balance.has_money)
 
     def lose_sight(self, *, now: datetime) -> None:
         """Note that the gateway did not answer, unless more is known by now."""

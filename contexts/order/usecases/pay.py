@@ -112,7 +112,7 @@ def catch_up(*, attempt: PaymentAttempt, now: datetime) -> None:
     """
     found = look_up(attempt)
     if found is not None:
-        record(attempt=attempt, result=found, now=now, wake=True)
+        _hear(attempt, found, now=now, wake=True)
 
 
 def capture(*, attempt: PaymentAttempt, amount: Money, now: datetime) -> None:
@@ -279,7 +279,14 @@ def _charge(attempt: PaymentAttempt, *, overdue: bool, now: datetime, wake: bool
     except PaymentCodeRefused:
         record(attempt=attempt, result=_voided(attempt, result), now=now, wake=wake)
         raise
+    _hear(attempt, result, now=now, wake=wake)
+
+
+def _hear(attempt: PaymentAttempt, result: ChargeResult, *, now: datetime, wake: bool) -> None:
+    """Write down how a charge stands. One that came to be after it was taken for none is let go at the gateway, too."""
     record(attempt=attempt, result=result, now=now, wake=wake)
+    if attempt.status == AttemptStatus.VOIDED and result.status in VOIDABLE:
+        record(attempt=attempt, result=_voided(attempt, result), now=now, wake=wake)
 
 
 def _give_back(attempt: PaymentAttempt, reason: str, now: datetime) -> None:

@@ -103,7 +103,7 @@ def record(*, attempt: PaymentAttempt, result: ChargeResult, now: datetime, wake
 
 
 def return_everything(*, work: UnitOfWork, order_id: UUID, reason: str, now: datetime) -> None:
-    """Let a worker give back all that an order that has ended still has."""
+    """Let a worker give back all that an order that has ended still has, or holds at the bank."""
     engine.start(work, "REFUND_ORDER", subject=order_id, data={"reason": reason}, now=now, held=False)
 
 

@@ -70,8 +70,8 @@ def confirm_order(*, order_id: UUID, lines: Sequence[OrderedLine], now: datetime
 def reject_order(*, order_id: UUID, error: Mapping[str, Any], now: datetime) -> None:
     """End an order whose saga turned back: failed, or cancelled if the buyer had been told that it stands. Idempotent.
 
-    ``error`` is what the saga says of it: ``code``, ``kind``, ``detail`` and ``params``. Money that came after the saga
-    had given everything back is given back by a saga of its own.
+    ``error`` is what the saga says of it: ``code``, ``kind``, ``detail`` and ``params``. Money that came or
+    was authorized after the saga had given everything back is given back by a saga of its own.
     """
     with unit_of_work("order") as work:
         order = _locked(order_id)
@@ -92,7 +92,7 @@ def reject_order(*, order_id: UUID, error: Mapping[str, Any], now: datetime) -> 
                 had_money=any(balance.captured for balance in balances),
             )
             work.publish(event, subject=order.id, version=order.version)
-        if any(balance.kept for balance in balances):
+        if any(balance.has_money for balance in balances):
             return_everything(work=work, order_id=order.id, reason=f"order {order.status}", now=now)
 
 

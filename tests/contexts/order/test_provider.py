@@ -18,9 +18,9 @@ orders = connect(OrderInterface)
 def test_an_order_as_messages_show_it(settings):
     settings.CALLS_ROUND_TRIP = True
     order = OrderFactory(status="confirmed", customer_id=new_id(), quantities=[2, 1])
-    PaymentAttemptFactory(order=order, method="boleto", status="pending", client_data={"linha_digitavel": "1"})
     first = order.lines.order_by("position")[0]
     ship_order(order_id=order.id, carrier="C", tracking_code="BR1", quantities={first.id: 1}, actor="x", now=NOON)
+    PaymentAttemptFactory(order=order, method="boleto", status="pending", client_data={"linha_digitavel": "1"})
     [found] = orders.get_orders(ids=[order.id])
     assert (found.number, found.status, found.recipient) == (order.number, "partially_shipped", "Ana")
     assert (found.total, found.shipping, found.customer_id) == (

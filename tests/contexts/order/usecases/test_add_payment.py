@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from contexts.catalog.models import StockReservation
+from contexts.order import sagas
 from contexts.order.adapters import SandboxGateway
 from contexts.order.events import OrderConfirmed, OrderRefunded
 from contexts.order.models import PaymentAttempt, Refund
@@ -191,6 +192,48 @@ def test_a_pix_that_is_paid_while_it_is_let_go_goes_back(shopper, waiting, psp, 
     work()
     kinds = [kind for _, kind, _ in booked(waiting)]
     assert (status_of(waiting), kinds.count("capture"), kinds.count("refund")) == ("confirmed", 2, 1)
+
+
+# --- what an order that ends holds ------------------------------------------------------------------------------------
+def test_what_is_authorized_while_the_order_is_undone_is_let_go(
+    shopper, waiting, psp, settings, time_passes, monkeypatch
+):
+    settings.CAPTURE_LATER = frozenset({"card"})
+    expire(psp, attempts_of(waiting)[0])
+    hear(attempts_of(waiting)[0])
+
+    def fail(**kwargs):
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sagas, "reject_order", fail)
+        time_passes(minutes=31)
+        work()
+        assert saga_of(waiting) == "COMPENSATING"
+        assert pay_by(shopper, waiting, card()).json()["status"] == "authorized"
+    time_passes(minutes=6)
+    work()
+    assert (status_of(waiting), saga_of(waiting, "REFUND_ORDER")) == ("cancelled", "COMPLETED")
+    assert at_gateway(psp, attempts_of(waiting)[1]) == ("voided", "0.00", "0.00")
+    assert booked(waiting) == [("card", "authorize", SIXTY), ("card", "release", SIXTY)]
+
+
+@pytest.mark.parametrize("payment", [card(), BOLETO])
+def test_a_payment_that_is_charged_after_the_order_forgot_it_is_let_go(
+    shopper, waiting, psp, settings, monkeypatch, payment
+):
+    """The order is cancelled when the charge is on its way and the gateway does not know it yet."""
+    settings.CAPTURE_LATER = frozenset({"card"})
+    charge = SandboxGateway.charge
+
+    def cancelled_first(self, request):
+        cancel_order(order_id=waiting.id, reason="desisti", actor="guest", now=clock.now())
+        work()
+        return charge(self, request)
+
+    monkeypatch.setattr(SandboxGateway, "charge", cancelled_first)
+    assert pay_by(shopper, waiting, payment).json()["status"] == "voided"
+    assert (at_gateway(psp, attempts_of(waiting)[1])[0], status_of(waiting)) == ("voided", "cancelled")
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

@@ -12,8 +12,10 @@ from contexts.catalog.provider import CatalogProvider
 from contexts.catalog.usecases.reservations import release_expired_reservations, reserve_stock
 from contexts.notification.models import Message
 from contexts.order.events import OrderCancelled, OrderConfirmed
+from contexts.order.models import PaymentAttempt
 from contexts.order.usecases import settle
-from contexts.order.usecases.pay import catch_up
+from contexts.order.usecases.cancel_order import cancel_order
+from contexts.order.usecases.pay import catch_up, charge_attempt
 from ecommerce import clock
 from ecommerce.ids import new_id
 from ecommerce.saga import engine
@@ -88,6 +90,23 @@ def test_news_of_money_and_the_end_of_its_order_take_turns(waiting, psp, time_pa
     work()
     assert status_of(waiting) == "cancelled"
     assert booked(waiting) == [("pix", "capture", SIXTY), ("pix", "refund", SIXTY)]
+
+
+def test_what_is_authorized_when_the_order_has_ended_is_let_go(waiting, psp, settings, monkeypatch):
+    """The order is cancelled when the bank has said yes and nobody heard it yet."""
+    [pix] = waiting.payments.all()
+    card = PaymentAttempt(
+        order=waiting, position=1, gateway="sandbox", method="card", amount=SIXTY, captures_later=True,
+        instrument={"token": "tok_approved"}, expires_at=pix.expires_at, created_at=clock.now(), updated_at=clock.now(),
+    )  # fmt: skip
+    card.save(using="order", force_insert=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("contexts.order.sagas.refund_order", lambda **kwargs: None)
+        cancel_order(order_id=waiting.id, reason="desisti", actor="guest", now=clock.now())
+        charge_attempt(attempt=card, now=clock.now())
+    work()
+    assert (status_of(waiting), saga_of(waiting, "REFUND_ORDER")) == ("cancelled", "COMPLETED")
+    assert at_gateway(psp, card) == ("voided", "0.00", "0.00")
 
 
 def test_an_order_that_is_rejected_without_money_starts_no_refund(waiting, psp, time_passes):
