@@ -37,13 +37,4 @@ class Migration(migrations.Migration):
                 name="refund_shares_interest",
             ),
         ),
-        migrations.RemoveIndex(model_name="paymentattempt", name="payment_attempts_open"),
-        migrations.AddIndex(
-            model_name="paymentattempt",
-            index=models.Index(
-                condition=models.Q(("status__in", ["unknown", "pending", "requires_action", "authorized"])),
-                fields=["method", "updated_at"],
-                name="payment_attempts_open",
-            ),
-        ),
     ]

@@ -19,8 +19,4 @@ class Migration(migrations.Migration):
             name="sequence",
             field=models.BigIntegerField(db_default=0, default=0),
         ),
-        migrations.AddIndex(
-            model_name="inboxmessage",
-            index=models.Index(fields=["consumer", "partition_key", "sequence"], name="inbox_message_order"),
-        ),
     ]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from typing import Any
 
@@ -12,6 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from ecommerce.db.bootstrap import connect_administrator
 from ecommerce.db.configuration import context_databases
+from ecommerce.db.management.commands.migrate_all import alone
 
 ALIASES = ["identity", "catalog", "cart", "order", "promotion", "notification"]
 DOWN = {"HOST": "127.0.0.1", "PORT": "1"}
@@ -127,3 +130,24 @@ def test_migrate_all_fails_loudly_without_the_right_to_connect() -> None:
                 run("migrate_all")
         finally:
             connection.execute(f"GRANT CONNECT ON DATABASE {name} TO cart_service".encode())
+
+
+@pytest.mark.django_db(databases=["cart"], transaction=True)
+def test_who_waits_to_migrate_does_not_keep_an_index_from_being_built_concurrently() -> None:
+    def wait() -> float:
+        with alone("cart"):
+            return time.monotonic()
+
+    with connections["cart"].cursor() as cursor, ThreadPoolExecutor() as pool:
+        cursor.execute("CREATE TABLE grown (id int)")
+        try:
+            with alone("cart"):
+                waiter = pool.submit(wait)
+                time.sleep(0.5)
+                cursor.execute("SET statement_timeout = '3s'")
+                cursor.execute("CREATE INDEX CONCURRENTLY grown_id ON grown (id)")
+                built = time.monotonic()
+            assert waiter.result(timeout=10) > built
+        finally:
+            cursor.execute("RESET statement_timeout")
+            cursor.execute("DROP TABLE grown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from ecommerce.topology import local_aliases
 
 LOCK = 0x6D696772
 """Advisory lock in each database: of several processes that migrate at once, one works and the others find it done."""
+TRY_LOCK = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
+RETRY_SECONDS = 0.2
 
 
 class Command(BaseCommand):
@@ -39,8 +42,13 @@ class Command(BaseCommand):
 
 @contextmanager
 def alone(alias: str) -> Iterator[None]:
-    """Hold the migration lock of a database, on a connection of its own, waiting for whoever has it."""
+    """Hold the migration lock of a database, on a connection of its own, waiting for whoever has it.
+
+    Asked for again and again: a statement that waited for it would keep an index from being built concurrently for
+    ever, because that waits for every statement that began before.
+    """
     parameters = connection_parameters(connections[alias].settings_dict)
     with psycopg.connect(**parameters, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [LOCK, alias])
+        while connection.execute(TRY_LOCK, [LOCK, alias]).fetchone() != (True,):
+            time.sleep(RETRY_SECONDS)
         yield
