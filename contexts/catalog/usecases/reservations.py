@@ -12,7 +12,7 @@ from contexts.catalog.interface import OutOfStock, ReservationClosed, StockLine,
 from contexts.catalog.models import MovementKind, ReservationStatus
 from contexts.catalog.queries.sql import execute, fetch, fetch_one
 from contexts.catalog.usecases.ledger import Change, Movement, StockTooLow, move_stock, show_changes
-from ecommerce.errors import Invalid
+from ecommerce.errors import Conflict, Invalid
 from ecommerce.ids import new_id
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
@@ -92,6 +92,12 @@ ADD_LINES = """
     SELECT * FROM unnest(%(ids)s::uuid[], %(reservations)s::uuid[], %(variants)s::uuid[], %(quantities)s::int[])
     ON CONFLICT (reservation_id, variant_id) DO NOTHING
 """
+
+
+class NotSoldYet(Conflict):
+    """Pieces come back of a reservation whose sale has not been heard of yet; it has to come first."""
+
+    code = "not_sold_yet"
 
 
 class NothingToReserve(Invalid):
@@ -194,12 +200,17 @@ def cancel_stock(*, reservation_id: UUID, now: datetime) -> None:
 def return_stock(*, reservation_id: UUID, lines: Sequence[StockLine], now: datetime) -> None:
     """Put sold pieces of a reservation back on the shelf, no more than it still has; the rest stays sold.
 
-    Not idempotent: call it from a handler.
+    What was sold and cancelled since is back already. Not idempotent: call it from a handler.
+
+    Raises:
+        NotSoldYet: the sale comes later, even of a reservation that has lapsed; call again.
     """
     with unit_of_work("catalog") as work:
         status, sold = _lock(reservation_id)
-        if status != ReservationStatus.COMMITTED:
+        if status == ReservationStatus.RETURNED:
             return
+        if status != ReservationStatus.COMMITTED:
+            raise NotSoldYet("A venda desta reserva ainda não foi registrada.", reservation_id=str(reservation_id))
         wanted = _pieces([(line.variant_id, line.quantity) for line in lines])
         pieces = {variant: min(quantity, sold[variant]) for variant, quantity in wanted.items() if sold[variant]}
         movements = [

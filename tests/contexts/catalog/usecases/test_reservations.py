@@ -20,6 +20,7 @@ from contexts.catalog.models import (
 from contexts.catalog.usecases import reservations
 from contexts.catalog.usecases.reservations import (
     NothingToReserve,
+    NotSoldYet,
     cancel_stock,
     commit_stock,
     release_expired_reservations,
@@ -222,6 +223,22 @@ def test_pieces_come_back_one_by_one_and_the_rest_when_the_sale_is_cancelled():
     assert (balance(shirt), balance(hat)) == ((4, 0), (2, 0))
     return_stock(reservation_id=reservation_id, lines=back, now=NOON)
     assert balance(shirt) == (4, 0)
+
+
+@here
+@pytest.mark.parametrize("before", ["unknown", "held", "released"])
+def test_pieces_that_come_back_before_their_sale_are_not_forgotten(before):
+    shirt, reservation_id = on_sale(stock=9), new_id()
+    if before != "unknown":
+        reserve((shirt, 2), reservation_id=reservation_id)
+    if before == "released":
+        release_expired_reservations(now=LATER)
+    sold, back = ([StockLine(variant_id=shirt.pk, quantity=quantity)] for quantity in (2, 1))
+    with pytest.raises(NotSoldYet):
+        return_stock(reservation_id=reservation_id, lines=back, now=LATER)
+    commit_stock(reservation_id=reservation_id, lines=sold, now=LATER)
+    return_stock(reservation_id=reservation_id, lines=back, now=LATER)
+    assert balance(shirt) == (8, 0)
 
 
 def ledger_balance_of(variant, *, received):
