@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +19,7 @@ UNDERTAKE_NEXT = """
         WHERE status IN ('unknown', 'pending', 'requires_action', 'authorized')
           AND method = %(method)s AND updated_at <= %(before)s AND (asked_at IS NULL OR asked_at <= %(before)s)
           AND (status <> 'authorized' OR NOT captures_later OR updated_at <= %(held_before)s)
+          AND gateway <> ALL(%(silent)s::text[])
         ORDER BY updated_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id
@@ -34,13 +36,18 @@ def undertake_to_ask(attempt_id: UUID, *, before: datetime, now: datetime) -> bo
         return bool(cursor.rowcount)
 
 
-def undertake_to_ask_next(method: str, *, before: datetime, held_before: datetime, now: datetime) -> UUID | None:
+def undertake_to_ask_next(
+    method: str, *, before: datetime, held_before: datetime, now: datetime, silent: Collection[str] = ()
+) -> UUID | None:
     """Undertake to ask about the payment by ``method`` that is silent for longest, if one is since ``before``.
 
-    For money that is held until the parcel leaves it is ``held_before``, if that is earlier.
-    Parallel callers get different ones. One statement, which commits at once.
+    For money that is held until the parcel leaves it is ``held_before``, if that is earlier. Gateways that are
+    ``silent`` are left out. Parallel callers get different ones. One statement, which commits at once.
     """
     with connections["order"].cursor() as cursor:
-        cursor.execute(UNDERTAKE_NEXT, {"method": method, "before": before, "held_before": held_before, "now": now})
+        cursor.execute(
+            UNDERTAKE_NEXT,
+            {"method": method, "before": before, "held_before": held_before, "now": now, "silent": list(silent)},
+        )
         row = cursor.fetchone()
         return row[0] if row else None

@@ -32,19 +32,23 @@ log = structlog.get_logger(__name__)
 def ask_about_open_payments(*, now: datetime, limit: int = 100) -> int:
     """Ask about open payments of which nothing was heard for as long as their method allows; return how many.
 
-    The longest silent first, at most ``limit`` of each method. Parallel runs ask about different ones. Ends early when
-    the gateway is silent as well.
+    The longest silent first, at most ``limit`` of each method. Parallel runs ask about different ones. A gateway
+    that is silent as well is left in peace until the next run.
     """
     asked = 0
+    silent: set[str] = set()
     for method, patience in ASK_AFTER.items():
         for _ in range(limit):
-            attempt_id = undertake_to_ask_next(method.value, before=now - patience, held_before=now - HELD, now=now)
+            attempt_id = undertake_to_ask_next(
+                method.value, before=now - patience, held_before=now - HELD, now=now, silent=silent
+            )
             if attempt_id is None:
                 break
             attempt = PaymentAttempt.objects.using("order").get(id=attempt_id)
-            if not _ask(attempt, now=now):
-                return asked
-            asked += 1
+            if _ask(attempt, now=now):
+                asked += 1
+            else:
+                silent.add(attempt.gateway)
     return asked
 
 

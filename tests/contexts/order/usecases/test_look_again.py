@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from contexts.order import adapters
 from contexts.order.adapters import SandboxGateway
 from contexts.order.models import PaymentAttempt
 from contexts.order.usecases.look_again import ask_about_open_payments, look_again
@@ -88,6 +89,19 @@ def test_asking_ends_when_the_gateway_is_silent(waiting, shopper, shirt, time_pa
     away(monkeypatch)
     assert ask_about_open_payments(now=time_passes(minutes=5)) == 0
     assert PaymentAttempt.objects.filter(asked_at__isnull=False).count() == 1
+
+
+def test_a_silent_gateway_does_not_keep_the_others(gateway, monkeypatch, asked):
+    for method, minutes in [("pix", 3), ("pix", 2), ("card", 1)]:
+        at = clock.now() - timedelta(hours=1, minutes=minutes)
+        PaymentAttemptFactory(method=method, status="pending", gateway="silent", gateway_id="ch_silent", updated_at=at)
+    for method in ("pix", "card"):
+        at = clock.now() - timedelta(hours=1)
+        PaymentAttemptFactory(method=method, status="pending", gateway_id=f"ch_{method}", updated_at=at)
+    gone = SandboxGateway(url="http://127.0.0.1:1", api_key="x", webhook_secret="whsec_test_sandbox")
+    monkeypatch.setattr(adapters, "GATEWAYS", {"sandbox": lambda: gateway, "silent": lambda: gone})
+    assert ask_about_open_payments(now=clock.now()) == 2
+    assert asked == ["ch_silent", "ch_pix", "ch_card"]
 
 
 def test_a_payment_that_the_gateway_does_not_know_does_not_keep_the_others(waiting, shopper, shirt, psp, time_passes):
