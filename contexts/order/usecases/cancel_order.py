@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contexts.order.events import OrderCancelled
 from contexts.order.interface import OrderNotFound
-from contexts.order.models import locked_order
+from contexts.order.models import balances_of, locked_order
 from ecommerce.saga import engine
 from ecommerce.unit_of_work import unit_of_work
 
@@ -30,7 +30,11 @@ def cancel_order(*, order_id: UUID, reason: str, actor: str, now: datetime) -> N
         order.cancel(reason=reason, actor=actor, now=now)
         order.save_change()
         event = OrderCancelled(
-            order_id=order.id, number=order.number, reason=order.cancel_reason, was_confirmed=was_confirmed
+            order_id=order.id,
+            number=order.number,
+            reason=order.cancel_reason,
+            was_confirmed=was_confirmed,
+            had_money=any(balance.captured for balance in balances_of(order_id).values()),
         )
         work.publish(event, subject=order.id, version=order.version)
         engine.signal(work, "CREATE_ORDER", subject=order.id, now=now)

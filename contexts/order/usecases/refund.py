@@ -79,17 +79,13 @@ def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now:
         CaptureFailed, PaymentUnclear
         AlreadyRequested: the key was claimed by a parallel wanted.
     """
+    _check(Order.objects.using("order").filter(id=wanted.order_id).first(), wanted)
     capture_order(order_id=wanted.order_id, now=now)
     refund_id = new_id()
     with unit_of_work("order") as work:
         if claim and (earlier := idempotency.claim("order", *claim, resource_id=refund_id)):
             raise AlreadyRequested(earlier)
-        order = locked_order(wanted.order_id)
-        if order is None:
-            raise OrderNotFound("Pedido não encontrado.")
-        if order.status not in PAID:
-            raise OrderNotRefundable("Só um pedido pago devolve uma parte.", status=order.status)
-        pieces = _priced(order, wanted)
+        order, pieces = _check(locked_order(wanted.order_id), wanted)
         _count(order, pieces)
         amount = total(one.amount + one.freight for one in pieces)
         balances = balances_of(order.id)
@@ -161,6 +157,19 @@ def finish_refund(*, refund_id: UUID, now: datetime) -> None:
             refunded_at=now,
         )
         work.publish(event, subject=order.id, version=order.count_event())
+
+
+def _check(order: Order | None, wanted: RefundRequest) -> tuple[Order, list[PricedReturn]]:
+    """Return the order, and what the pieces are worth. Called before money is captured, and again under the lock.
+
+    Raises:
+        OrderNotFound, OrderNotRefundable, NothingToRefund
+    """
+    if order is None:
+        raise OrderNotFound("Pedido não encontrado.")
+    if order.status not in PAID:
+        raise OrderNotRefundable("Só um pedido pago devolve uma parte.", status=order.status)
+    return order, _priced(order, wanted)
 
 
 def _priced(order: Order, wanted: RefundRequest) -> list[PricedReturn]:

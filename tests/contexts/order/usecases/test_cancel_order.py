@@ -44,6 +44,16 @@ def test_a_paid_order_is_cancelled_refunded_and_undone_everywhere(shopper, shirt
     assert Coupon.objects.count() == 1
 
 
+@pytest.mark.parametrize("paid", [True, False])
+def test_the_event_tells_whether_an_order_that_waits_had_money(shopper, shirt, paid):
+    shopper.fill(shirt)
+    payments = [voucher(amount=as_json(brl("10.00"))), {"method": "pix", "amount": as_json(brl("50.00"))}]
+    order = shopper.order(shopper.check_out(*payments) if paid else shopper.check_out({"method": "pix"}))
+    cancel(order)
+    [event] = published("order", OrderCancelled)
+    assert (event.was_confirmed, event.had_money) == (False, paid)
+
+
 def test_cancelled_before_the_others_heard_of_it_comes_to_the_same(shopper, shirt):
     order = shopper.order(shopper.fill(shirt).check_out())
     cancel(order)

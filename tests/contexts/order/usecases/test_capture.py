@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from contexts.order.adapters import SandboxGateway
+from contexts.order.domain.money_flow import NothingToRefund
 from contexts.order.models import PaymentAttempt
 from contexts.order.usecases import record
 from contexts.order.usecases.cancel_order import cancel_order
@@ -15,6 +16,7 @@ from contexts.order.usecases.fulfil import ship_order
 from contexts.order.usecases.pay import _request, catch_up, charge_attempt
 from contexts.order.usecases.refund import RefundRequest, refund_lines
 from ecommerce import clock
+from ecommerce.ids import new_id
 from tests.contexts.order.conftest import (
     EVERYWHERE,
     as_json,
@@ -90,6 +92,15 @@ def test_giving_a_part_back_takes_the_whole_first(reserved, psp):
     )
     refund_lines(wanted=request, actor="user:staff", claim=None, now=clock.now())
     assert at_gateway(psp, reserved.payments.get()) == ("captured", "60.00", "50.00")
+
+
+@pytest.mark.parametrize("wrong", ["line", "pieces"])
+def test_a_refund_that_is_refused_takes_nothing(reserved, psp, wrong):
+    pieces = {new_id(): 1} if wrong == "line" else {reserved.lines.get().id: 2}
+    request = RefundRequest(order_id=reserved.id, pieces=pieces, freight=False, restock=True, reason="x")
+    with pytest.raises(NothingToRefund):
+        refund_lines(wanted=request, actor="user:staff", claim=None, now=clock.now())
+    assert at_gateway(psp, reserved.payments.get()) == ("authorized", "0.00", "0.00")
 
 
 def test_an_authorization_that_is_not_needed_is_let_go(later, shopper, shirt, psp, settings):
