@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +18,6 @@ from contexts.order.usecases.pay import OrderNotPayable, charge_attempt
 from contexts.order.usecases.payment_codes import PaymentCodeRefused
 from contexts.order.usecases.place_order import AlreadyRequested, Claim, TotalChanged, new_attempts, with_card
 from contexts.order.usecases.price_checkout import Buyer, instalment_terms
-from contexts.order.usecases.record import PATIENCE
 from ecommerce.calls import connect
 from ecommerce.errors import Conflict, Kind
 from ecommerce.errors import DomainError as Refusal
@@ -31,6 +30,8 @@ from ecommerce.unit_of_work import unit_of_work
 catalog = connect(CatalogInterface)
 
 MOST_ATTEMPTS = 30
+TAKEN_UP_AFTER = timedelta(seconds=25)
+"""Then a worker charges what the request that added it has not charged: it may have died."""
 
 
 class TooManyPayments(Conflict):
@@ -111,7 +112,7 @@ def _write(attempt: PaymentAttempt, wanted: PaymentRequest, claim: Claim, *, now
         attempt.amount, attempt.interest = chosen.amount.amount, chosen.interest.amount
         attempt.position = max((one.position for one in others), default=-1) + 1
         attempt.save(using="order", force_insert=True)
-        engine.signal(work, "CREATE_ORDER", subject=order.id, now=now + PATIENCE)
+        engine.signal(work, "CREATE_ORDER", subject=order.id, now=now + TAKEN_UP_AFTER)
 
 
 def _plan(intent: PaymentIntent, amount: Money) -> Plan:

@@ -15,7 +15,7 @@ from contexts.order.adapters import ChargeRequest, ChargeResult, GatewayRefused,
 from contexts.order.domain import PAYABLE, Method, Status
 from contexts.order.models import OPEN, UNSENT, AttemptStatus, Order, PaymentAttempt, balances_of, payments_of
 from contexts.order.usecases.payment_codes import PaymentCodeRefused, check_codes
-from contexts.order.usecases.record import Patience, asking, look_up, record
+from contexts.order.usecases.record import asking, look_up, record
 from ecommerce.errors import Conflict, DomainError, Kind
 from ecommerce.money import Money, total
 from ecommerce.saga.definition import OutcomeUnknown
@@ -73,14 +73,13 @@ def charge_order(*, order_id: UUID, now: datetime) -> Outlook:
         OutcomeUnknown: the gateway did not answer; the charge may have happened.
         GatewayUnavailable: the gateway surely did nothing.
     """
-    attempts, patience = _with_balances(order_id), Patience()
+    attempts = _with_balances(order_id)
     for attempt in attempts:
         if attempt.order.status not in PAYABLE:
             raise not_payable(attempt.order)
         if _secured(attempts) >= attempt.order.due:
             break
         if _needs_asking(attempt, now):
-            patience.ask()
             try:
                 _bring_forward(attempt, now)
             except PaymentCodeRefused:
@@ -157,12 +156,10 @@ def refund_order(*, order_id: UUID, reason: str, now: datetime) -> None:
         GatewayRefused: a person must see to it.
     """
     problems: list[Exception] = []
-    patience = Patience()
     for attempt in payments_of(order_id):
         if attempt.status in (AttemptStatus.DECLINED, AttemptStatus.REFUNDED):
             continue
         try:
-            patience.ask()
             _give_back(attempt, reason, now)
         except (OutcomeUnknown, DomainError) as problem:
             problems.append(problem)
@@ -176,11 +173,9 @@ def close_payments(*, order_id: UUID, now: datetime) -> None:
     Raises:
         OutcomeUnknown, GatewayUnavailable, GatewayRefused: as for ``refund_order``.
     """
-    patience = Patience()
     for attempt in payments_of(order_id):
         if attempt.status not in UNPAID:
             continue
-        patience.ask()
         found = look_up(attempt)
         if found is None:
             _forget(attempt, now)

@@ -3,10 +3,9 @@ twice, and what somebody gave back at the gateway is known here, too."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -34,28 +33,7 @@ from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
-PATIENCE = timedelta(seconds=25)
-"""After so long with a gateway no further payment is begun in the same run of a step: its lease must not run out."""
-
 log = structlog.get_logger(__name__)
-
-
-class Patience:
-    """How long one run of a step may go on asking a gateway. The first question is always allowed."""
-
-    def __init__(self) -> None:
-        self._ends: float | None = None
-
-    def ask(self) -> None:
-        """Call it before each payment.
-
-        Raises:
-            OutcomeUnknown: enough for now; what is left is looked at in another run.
-        """
-        if self._ends is None:
-            self._ends = time.monotonic() + PATIENCE.total_seconds()
-        elif time.monotonic() > self._ends:
-            raise OutcomeUnknown("the gateway is slow: the other payments wait for the next run")
 
 
 @contextmanager

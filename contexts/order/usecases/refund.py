@@ -34,7 +34,7 @@ from contexts.order.models import (
 )
 from contexts.order.usecases.capture import capture_order
 from contexts.order.usecases.place_order import AlreadyRequested, Claim
-from contexts.order.usecases.record import Patience, asked_of, asking, look_up, record, refundable, write_refund
+from contexts.order.usecases.record import asked_of, asking, look_up, record, refundable, write_refund
 from ecommerce.errors import Conflict, Invalid
 from ecommerce.http import idempotency
 from ecommerce.ids import new_id
@@ -119,9 +119,7 @@ def pay_refund(*, refund_id: UUID, now: datetime) -> None:
         GatewayRefused: a person must see to it.
     """
     shares = RefundShare.objects.using("order").filter(refund_id=refund_id).select_related("refund", "attempt__order")
-    patience = Patience()
     for share in shares.order_by("id"):
-        patience.ask()
         if _gives_back_already(share, now=now):
             continue
         gateway = adapters.gateway(share.attempt.gateway)

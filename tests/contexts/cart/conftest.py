@@ -46,7 +46,7 @@ class FakeCatalog(CatalogInterface):
         raise AssertionError("a cart reserves nothing")
 
     def renew_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
-        raise NotImplementedError
+        raise AssertionError("a cart keeps nothing")
 
     def release_stock(self, *, reservation_id: UUID) -> None:
         raise AssertionError("a cart releases nothing")

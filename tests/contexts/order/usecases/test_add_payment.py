@@ -13,7 +13,6 @@ from contexts.order.adapters import SandboxGateway
 from contexts.order.events import OrderConfirmed, OrderRefunded
 from contexts.order.models import PaymentAttempt, Refund
 from contexts.order.usecases import add_payment as adding
-from contexts.order.usecases import record
 from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.pay import catch_up
 from contexts.order.views.tokens import access_token
@@ -298,7 +297,7 @@ def test_killed_before_the_charge_it_is_charged_by_a_worker(shopper, waiting, ps
         with pytest.raises(Killed):
             pay_by(shopper, waiting, card())
     assert work() == 0
-    time_passes(seconds=record.PATIENCE.total_seconds() + 1)
+    time_passes(seconds=adding.TAKEN_UP_AFTER.total_seconds() + 1)
     work()
     assert (status_of(waiting), booked(waiting)) == ("confirmed", [("card", "capture", SIXTY)])
 

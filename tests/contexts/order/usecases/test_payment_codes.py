@@ -10,7 +10,6 @@ from contexts.order.adapters import SandboxGateway
 from contexts.order.domain import boleto, br_code
 from contexts.order.models import Order
 from contexts.order.usecases import add_payment as adding
-from contexts.order.usecases import record
 from contexts.order.usecases.pay import catch_up
 from contexts.order.usecases.payment_codes import PaymentCodeRefused, check_codes
 from ecommerce import clock
@@ -86,7 +85,7 @@ def test_an_added_payment_whose_code_is_not_ours_is_let_go_and_the_order_waits_o
             patch.setattr(adding, "charge_attempt", lambda **_: None)
         answer = pay_by(shopper, order, PIX)
         assert answer.status_code == (202 if killed else 201)
-        time_passes(seconds=record.PATIENCE.total_seconds() + 1)
+        time_passes(seconds=adding.TAKEN_UP_AFTER.total_seconds() + 1)
         work()
     boleto_, pix = order.payments.order_by("position")
     assert (status_of(order), boleto_.status, pix.status) == ("awaiting_payment", "pending", "voided")
