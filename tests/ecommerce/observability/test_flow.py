@@ -61,7 +61,7 @@ def test_what_the_counters_grew_by_is_added_to_the_row_of_its_context() -> None:
     recorder.write()
 
     [found] = lately("order")
-    assert found[1:] == (4, 7, 4, 6, 2, 0.75, 7)
+    assert found[1:] == pytest.approx((4, 7, 4, 6, 2, 0.75, 7))
     assert [each[1:] for each in lately("catalog")] == [(0, 0, 0, 0, 0, 0.0, 0)]
 
 
@@ -75,7 +75,8 @@ def test_several_workers_are_added_up_and_nothing_is_written_twice() -> None:
     for recorder in (second, first, second):
         recorder.write()
 
-    assert [each[1:] for each in lately("order")] == [(8, 14, 8, 12, 4, 1.5, 7)]
+    [found] = lately("order")
+    assert found[1:] == pytest.approx((8, 14, 8, 12, 4, 1.5, 7))
 
 
 @both
@@ -83,7 +84,6 @@ def test_a_database_that_does_not_answer_is_told_later_and_stops_no_other(monkey
     recorder = Recorder(["order", "catalog"])
     count("order")
     count("catalog")
-    statement = flow.ADD
     closed: list[str] = []
     monkeypatch.setattr(connections["order"], "close", lambda: closed.append("order"))
 
@@ -101,7 +101,6 @@ def test_a_database_that_does_not_answer_is_told_later_and_stops_no_other(monkey
     assert [each.published for each in lately("catalog")] == [4]
 
     recorder.write()
-    assert statement == flow.ADD
     assert [each.published for each in lately("order")] == [4]
     assert [each.published for each in lately("catalog")] == [4]
 
