@@ -1,4 +1,4 @@
-"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each local context, and one that
+"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each context served here, and one that
 writes down what all of them did.
 
 ``settings.EVENT_THREADS`` may leave one of the two to other workers."""
@@ -19,7 +19,7 @@ from ecommerce.messaging.configured import get_broker
 from ecommerce.messaging.threads import Supervised
 from ecommerce.observability.flow import Recorder
 from ecommerce.outbox.relay import Relay
-from ecommerce.topology import current, local_aliases
+from ecommerce.topology import current
 
 SHUTDOWN_SECONDS = 15
 
@@ -36,8 +36,9 @@ class EventThreads(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         broker = get_broker()
         parts: dict[str, Any] = {"relay": Relay, "consumer": Consumer}
-        self.threads.append(Supervised("flow", Recorder(local_aliases()).run))
-        for context in current().local:
+        served = current().served
+        self.threads.append(Supervised("flow", Recorder([context.alias for context in served]).run))
+        for context in served:
             for part in settings.EVENT_THREADS:
                 run = parts[part](context, broker).run
                 self.threads.append(Supervised(f"{part}-{context.name}", _declared(broker, run)))
