@@ -104,7 +104,9 @@ def with_databases(environment: Mapping[str, str], topology: Topology, *, var_di
     chosen = dict(environment)
     for context in topology.contexts:
         database = whole[context.alias]
-        chosen.setdefault(f"{context.name.upper()}_DATABASE_URL", _url("postgresql", database, _named(database, context.name)))
+        chosen.setdefault(
+            f"{context.name.upper()}_DATABASE_URL", _url("postgresql", database, _named(database, context.name))
+        )
     if chosen["BROKER_URL"].removeprefix("pgmq:").strip("/") == "":
         place = whole[topology.contexts[0].alias] | {"USER": BROKER_ROLE}
         chosen["BROKER_URL"] = _url("pgmq", place, _named(place, "queues"))

@@ -41,6 +41,9 @@ if settings.BACK_OFFICE:
         *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
     ]
 
+internal: list[Route] = [path("internal/", include("ecommerce.calls.urls"))] if settings.SERVICE_KEYS_DIR else []
+"""For other services, never for a gateway. A process without service keys has none."""
+
 urlpatterns: list[Route] = [
     *([path("", include("config.api_urls"))] if current().served else []),
     *back_office,
@@ -48,4 +51,5 @@ urlpatterns: list[Route] = [
     path("", include("ecommerce.observability.urls")),
     path(".well-known/jwks.json", jwks_document, name="jwks"),
     *accounts,
+    *internal,
 ]
