@@ -17,6 +17,8 @@ from ecommerce.messaging.rabbitmq import RabbitBroker
 from ecommerce.topology import Topology
 
 USUAL_RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
+QUEUES_URL = "BROKER_DATABASE_URL"
+"""Where PGMQ keeps its queues."""
 PAYING = ("order", BACK_OFFICE)
 """Who speaks with the payment gateway: orders, and the back office when staff refunds."""
 NOT_FOR_ALL = ("DATABASE_URL", "CONTEXTS", "BACK_OFFICE", "JWT_PRIVATE_KEY", "SANDBOX_PSP_API_KEY",
@@ -104,17 +106,16 @@ def with_databases(environment: Mapping[str, str], topology: Topology, *, var_di
     chosen = dict(environment)
     for context in topology.contexts:
         database = whole[context.alias]
-        chosen.setdefault(
-            f"{context.name.upper()}_DATABASE_URL", _url("postgresql", database, _named(database, context.name))
-        )
-    if chosen["BROKER_URL"].removeprefix("pgmq:").strip("/") == "":
+        chosen.setdefault(f"{context.name.upper()}_DATABASE_URL", _url(database, context.name))
+    if not chosen["BROKER_URL"].removeprefix("pgmq:").strip("/"):
         place = whole[topology.contexts[0].alias] | {"USER": BROKER_ROLE}
-        chosen["BROKER_URL"] = _url("pgmq", place, _named(place, "queues"))
+        chosen.setdefault(QUEUES_URL, _url(place, "queues"))
     return chosen
 
 
 def _private(variable: str) -> bool:
-    return variable in NOT_FOR_ALL or variable.endswith(("_DATABASE_URL", "_ADMINISTRATOR_URL"))
+    of_a_context = variable.endswith(("_DATABASE_URL", "_ADMINISTRATOR_URL")) and variable != QUEUES_URL
+    return of_a_context or variable in NOT_FOR_ALL
 
 
 def usual_broker() -> str:
@@ -126,12 +127,9 @@ def usual_broker() -> str:
     return USUAL_RABBITMQ
 
 
-def _named(database: Mapping[str, Any], name: str) -> str:
-    return f"{name}_db" if database["NAME"] == DATABASE else f"{database['NAME']}_{name}_db"
-
-
-def _url(scheme: str, database: Mapping[str, Any], name: str) -> str:
-    """Return a URL with the role's name and without its password, which is derived."""
+def _url(database: Mapping[str, Any], name: str) -> str:
+    """Return the URL of another database on the same server, without a password, which is derived from the role."""
+    named = f"{name}_db" if database["NAME"] == DATABASE else f"{database['NAME']}_{name}_db"
     options = {key: value for key, value in database["OPTIONS"].items() if isinstance(value, str)}
     query = urlencode({"host": database["HOST"], "port": database["PORT"], **options}, safe="/")
-    return f"{scheme}://{quote(database['USER'])}@/{quote(name)}?{query}"
+    return f"postgresql://{quote(database['USER'])}@/{quote(named)}?{query}"

@@ -7,6 +7,7 @@ Settings import this module, so nothing here may read settings while it is being
 ``DATABASE_URL``            an administrator of a PostgreSQL server; every context without a URL of its own lives in the
                             database it names (``postgres`` means ``ecommerce``) as its own role, its password derived
 neither                     the embedded server below ``var_dir``
+``BROKER_DATABASE_URL``     the database of the PGMQ queues, where ``BROKER_URL`` is ``pgmq://`` and names none itself
 ==========================  =========================================================================================
 
 An administrator is needed to create databases, roles and schemas only. For a context with its own URL it is the one of
@@ -73,9 +74,9 @@ def broker_database(
     """Return the database that holds the PGMQ queues, in the shape of one entry of :func:`databases`.
 
     It is the one that ``broker_url`` (``pgmq://user:password@host:port/database``) names, or with a bare ``pgmq://``
-    the one that contexts without a URL of their own live in. The key ``SHARED_WITH`` lists the aliases of
-    ``configured`` in the same database, so that tests find the queues in the test database. Empty when the broker is
-    not PGMQ.
+    the one of ``BROKER_DATABASE_URL``, or else that contexts without a URL of their own live in. The key
+    ``SHARED_WITH`` lists the aliases of ``configured`` in the same database, so that tests find the queues in the test
+    database. Empty when the broker is not PGMQ.
     """
     if not broker_url.startswith("pgmq:"):
         return {}
