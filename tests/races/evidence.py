@@ -191,7 +191,7 @@ def gather(books: Books, bank: Bank, scene: Scene, mails: Counter[str] | None) -
         payments=payments,
         stock={row[0]: _stock(row) for row in books.rows("catalog", STOCK, [list(scene.variants)])},
         coupons={row[0]: _coupon(row) for row in books.rows("promotion", COUPONS, [list(scene.coupons)])},
-        sagas=[row for context in CONTEXTS for row in books.rows(context, SAGAS, [scene.since])],  # type: ignore[misc]
+        sagas=[row for context in CONTEXTS for row in books.rows(context, SAGAS, [scene.since])],
         parked=_sum(books.rows(context, PARKED) for context in CONTEXTS),
         charges_of_nobody=of_nobody,
         mails=mails,

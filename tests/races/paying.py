@@ -39,7 +39,7 @@ def webhook_beside_return(arena: Arena, random: Random, *, orders: int = 6) -> s
     evidence = arena.audit()
     statuses = Counter(order.status for order in evidence.orders.values())
     require(statuses == Counter(confirmed=orders), f"orders: {dict(statuses)}")
-    kept = dict(arena.books.rows("order", KEPT_WEBHOOKS, [arena.scene.since]))
+    kept: dict[str, int] = dict(arena.books.rows("order", KEPT_WEBHOOKS, [arena.scene.since]))
     require(set(kept.values()) == {1} and len(kept) == orders, f"webhooks kept by payment: {sorted(kept.values())}")
     mails = sum(len(order.confirmations) for order in evidence.orders.values())
     return f"{orders} × {WEBHOOKS} webhooks, {len(answers)} looks: {orders} payments, {orders} orders, {mails} mails"
@@ -50,7 +50,7 @@ def cancelled_beside_payment(arena: Arena, random: Random, *, orders: int = 16) 
     once, and its money is back."""
     placed = _placed_by_pix(arena, orders)
     volley = [
-        Sent(_cancel(order).request, random.uniform(0, MEANWHILE_SECONDS)) if number % 2 else _cancel(order)
+        Sent(_cancel(order), random.uniform(0, 2 * MEANWHILE_SECONDS) if number % 4 else 0.0)
         for number, order in enumerate(placed)
     ]
     volley += [_look(order, random.uniform(0, MEANWHILE_SECONDS)) for order in placed]
@@ -127,8 +127,8 @@ def _look(order: Mapping[str, Any], after: float) -> Sent:
     return Sent(get(f"{API}/orders/{order['id']}", X_Order_Token=order["access_token"]), after)
 
 
-def _cancel(order: Mapping[str, Any]) -> Sent:
-    return Sent(post(f"{API}/orders/{order['id']}/cancel", {"reason": "Corrida"}, X_Order_Token=order["access_token"]))
+def _cancel(order: Mapping[str, Any]) -> bytes:
+    return post(f"{API}/orders/{order['id']}/cancel", {"reason": "Corrida"}, X_Order_Token=order["access_token"])
 
 
 @contextmanager
