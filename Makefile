@@ -8,7 +8,7 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults stop clean lock
+.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults races stop clean lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of
 
 faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=, KEEP=)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER)) $(if $(KEEP),--keep)
+
+races: $(STAMP)  ## many clients at the same moment against a running shop, and audit its books (SEED=, RUNS=, ONLY=, URL=, KEEP=)
+	$(BIN)/python -m tests.races $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(URL),--url $(URL)) $(if $(KEEP),--keep)
 
 stop: $(STAMP)  ## stop an embedded database that is still running
 	$(BIN)/python manage.py db stop

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 180
@@ -49,6 +50,12 @@ class Stack:
         if done.returncode:
             raise StackFailed(f"manage.py {arguments[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
+
+    def web_processes(self) -> list[int]:
+        """Return the processes that answer requests, without the one that watches over them."""
+        everything = psutil.Process(self.pid).children(recursive=True)
+        family = [child for child in everything if "granian" in " ".join(_command(child))]
+        return [child.pid for child in family if child.parent() in family]
 
 
 @contextmanager
@@ -139,6 +146,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _tail(log: Path) -> str:

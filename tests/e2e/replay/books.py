@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -96,10 +96,10 @@ class Books:
     def __init__(self, connections: Mapping[str, psycopg.Connection[Any]]) -> None:
         self._connections = connections
 
-    def rows(self, context: str, query: LiteralString) -> Rows:
-        """Run a query of this module on the schema of ``context``."""
+    def rows(self, context: str, query: LiteralString, parameters: Sequence[Any] | None = None) -> Rows:
+        """Run a query on the schema of ``context``, which is ``{schema}`` there."""
         text = sql.SQL(query).format(schema=sql.Identifier(f"{context}_service"))
-        return self._connections[context].execute(text).fetchall()
+        return self._connections[context].execute(text, parameters).fetchall()
 
     def number(self, context: str, query: LiteralString) -> int:
         return int(self.rows(context, query)[0][0])
