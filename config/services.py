@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from django.conf import settings
 
 from config.routes import BACK_OFFICE, BACK_OFFICE_PORT
-from ecommerce.db.configuration import BROKER_ROLE, DATABASE, broker_database, databases
+from ecommerce.db.configuration import QUEUES_URL, broker_database, databases
 from ecommerce.messaging.broker import BrokerUnavailable
 from ecommerce.messaging.rabbitmq import RabbitBroker
 from ecommerce.topology import Topology
 
 USUAL_RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
-QUEUES_URL = "BROKER_DATABASE_URL"
-"""Where PGMQ keeps its queues."""
 PAYING = ("order", BACK_OFFICE)
 """Who speaks with the payment gateway: orders, and the back office when staff refunds."""
 NOT_FOR_ALL = ("DATABASE_URL", "CONTEXTS", "BACK_OFFICE", "JWT_PRIVATE_KEY", "SANDBOX_PSP_API_KEY",
@@ -96,23 +93,6 @@ class Services:
         return {"BACK_OFFICE": "only", "EVENT_THREADS": "", **{url: self.common[url] for url in urls}}
 
 
-def with_databases(environment: Mapping[str, str], topology: Topology, *, var_dir: Path) -> dict[str, str]:
-    """Return an environment in which every context has a database of its own: ``identity_db`` and so on, on the server
-    of ``DATABASE_URL`` or the embedded one. What it names already stays. With PGMQ there is one for the queues, too.
-
-    The name of a database in ``DATABASE_URL`` goes before the others' names, so that installations can share a server.
-    """
-    whole = databases(topology, env=environment, var_dir=var_dir)
-    chosen = dict(environment)
-    for context in topology.contexts:
-        database = whole[context.alias]
-        chosen.setdefault(f"{context.name.upper()}_DATABASE_URL", _url(database, context.name))
-    if not chosen["BROKER_URL"].removeprefix("pgmq:").strip("/"):
-        place = whole[topology.contexts[0].alias] | {"USER": BROKER_ROLE}
-        chosen.setdefault(QUEUES_URL, _url(place, "queues"))
-    return chosen
-
-
 def _private(variable: str) -> bool:
     of_a_context = variable.endswith(("_DATABASE_URL", "_ADMINISTRATOR_URL")) and variable != QUEUES_URL
     return of_a_context or variable in NOT_FOR_ALL
@@ -125,11 +105,3 @@ def usual_broker() -> str:
     except BrokerUnavailable:
         return "pgmq://"
     return USUAL_RABBITMQ
-
-
-def _url(database: Mapping[str, Any], name: str) -> str:
-    """Return the URL of another database on the same server, without a password, which is derived from the role."""
-    named = f"{name}_db" if database["NAME"] == DATABASE else f"{database['NAME']}_{name}_db"
-    options = {key: value for key, value in database["OPTIONS"].items() if isinstance(value, str)}
-    query = urlencode({"host": database["HOST"], "port": database["PORT"], **options}, safe="/")
-    return f"postgresql://{quote(database['USER'])}@/{quote(named)}?{query}"

@@ -29,7 +29,8 @@ from config.running import (
     supervise,
     surroundings,
 )
-from config.services import Services, usual_broker, with_databases
+from config.services import Services, usual_broker
+from ecommerce.db.configuration import one_database_each
 from ecommerce.observability.metrics import clear_directory
 
 READY_SECONDS = 180
@@ -69,9 +70,8 @@ class Command(BaseCommand):
         port, psp_port, demo = options["port"], options["psp_port"], not options["no_demo"]
         nginx = find_nginx()
         environment = surroundings(port=port, psp_port=psp_port, web_workers=options["web_workers"])
-        broker = os.environ.get("BROKER_URL") or usual_broker()
-        common = with_databases({**os.environ, **environment, "BROKER_URL": broker}, settings.TOPOLOGY,
-                                var_dir=settings.VAR_DIR)  # fmt: skip
+        common = {**os.environ, **environment, "BROKER_URL": os.environ.get("BROKER_URL") or usual_broker()}
+        common |= one_database_each(common, settings.TOPOLOGY, var_dir=settings.VAR_DIR)
         services = Services(settings.TOPOLOGY, common, settings.VAR_DIR, first_port=options["first_port"])
         refuse_taken_ports([port, psp_port, *services.ports.values()])
         with embedded_server(services.databases()):
