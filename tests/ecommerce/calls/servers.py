@@ -60,10 +60,19 @@ class Scripted(ThreadingHTTPServer):
         self.requests: list[dict[str, str]] = []
         self.released = threading.Event()
         """Ends the answers that wait."""
+        self.open_connections = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open_connections += 1
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.open_connections -= 1
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that hangs up is no error."""
@@ -92,6 +101,16 @@ def body(status: int, content: bytes, content_type: str = "application/json") ->
         handler.wfile.write(content)
 
     return answer
+
+
+def then_closing(answer: Answer) -> Answer:
+    """Answer, and close the connection without having said so."""
+
+    def answer_and_close(handler: BaseHTTPRequestHandler) -> None:
+        answer(handler)
+        handler.close_connection = True
+
+    return answer_and_close
 
 
 def silence(handler: BaseHTTPRequestHandler) -> None:
