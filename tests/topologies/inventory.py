@@ -62,7 +62,7 @@ print(json.dumps({
     "addresses": sorted(addresses(get_resolver())),
     "handlers": sorted(handler.name for handler in handlers()),
     "queues": sorted(bindings()),
-    "sagas": sorted(saga.name for saga in registered()),
+    "sagas": sorted(saga.type for saga in registered()),
     "providers": sorted(interface.__module__ for interface in _providers),
     "tasks": sorted(name for name in app.tasks if not name.startswith("celery.")),
     "consumed": sorted(app.amqp.queues.consume_from),
