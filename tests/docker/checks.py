@@ -115,7 +115,7 @@ def _names_of_sandbox() -> set[str]:
 
 @cache
 def variables() -> set[str]:
-    """Return every environment variable that the code reads: names in calls and subscripts, those of a context's too."""
+    """Return every environment variable that the code reads: names in calls, and what it derives for each context."""
     found: set[str] = set()
     for package in ("config", "ecommerce"):
         for path in (settings.BASE_DIR / package).rglob("*.py"):

@@ -107,8 +107,8 @@ def compose(name: str) -> Document:
 
 
 def filled(text: str) -> str:
-    """Return a text of a compose file with its variables: their defaults, and something made up for what is asked for."""
-    return VARIABLE.sub(lambda found: found.group(3) if found.group(2) == "-" else SECRET, text)
+    """Return a text of a compose file with the defaults of its variables, and something made up for those without."""
+    return VARIABLE.sub(lambda found: found.group(3) or SECRET if found.group(2) == "-" else SECRET, text)
 
 
 def compose_processes() -> Iterator[Process]:
@@ -181,6 +181,12 @@ def secrets() -> dict[tuple[str, str], list[str]]:
     }
 
 
+def made_up(variable: str) -> str:
+    """Return a value of the form that a secret variable has."""
+    schemes = {"BROKER_URL": "amqp://broker", "EMAIL_URL": "dummymail://"}
+    return schemes.get(variable, "postgresql://server/database" if variable.endswith("_URL") else SECRET)
+
+
 def kubernetes_processes() -> Iterator[Process]:
     for group in groups():
         removed = "$patch: delete" in (group / "kustomization.yaml").read_text()
@@ -195,7 +201,7 @@ def pod_processes(namespace: str, config: Mapping[str, str], workload: Document)
     for container in [*spec.get("initContainers", []), *spec["containers"]]:
         own = {each["name"]: each["value"] for each in container.get("env", [])}
         names = [each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each]
-        hidden = {name: SECRET for secret in names for name in secrets()[namespace, secret]}
+        hidden = {name: made_up(name) for secret in names for name in secrets()[namespace, secret]}
         ports = {each["name"]: each["containerPort"] for each in container.get("ports", [])}
         yield Process(
             f"{namespace}:{workload['metadata']['name']}/{container['name']}",

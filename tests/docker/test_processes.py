@@ -13,6 +13,7 @@ import yaml
 from django.test import Client
 
 from config.routes import BACK_OFFICE, BACK_OFFICE_PORT
+from ecommerce.http.keys import public_pem
 from ecommerce.topology import current
 from tests.docker.checks import port_of_the_image, unknown_variables, wrong_commands, wrong_ports, wrong_probes
 from tests.docker.deployment import (
@@ -33,7 +34,7 @@ PORTS = {context.name: context.port for context in current().contexts} | {BACK_O
 WEB = Process(
     "planted", "loja", ["granian", "config.wsgi:application"], {"GRANIAN_PORT": "3002"}, [Probe("/live", 3002)]
 )
-MIGRATE = ["sh", "-c", "python manage.py bootstrap && python manage.py migrate_all"]
+KEY = private_key()
 each_process = pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.place)
 
 
@@ -71,22 +72,22 @@ def test_a_worker_is_watched(process: Process) -> None:
 
 def started(process: Process) -> str:
     """Return what the production settings say of the environment of a process, empty when they start."""
-    pem = private_key()
-    keys = {name: pem for name in ("JWT_PRIVATE_KEY",) if process.environment.get(name)}
-    public = {name: "" for name in ("JWT_PUBLIC_KEYS",) if name in process.environment and keys}
-    given = {**process.environment, **keys, **public}
-    if given.get("JWT_PUBLIC_KEYS"):
-        from ecommerce.http.keys import public_pem
-
-        given["JWT_PUBLIC_KEYS"] = public_pem(pem)
+    keys = {"JWT_PRIVATE_KEY": KEY, "JWT_PUBLIC_KEYS": public_pem(KEY)}
+    given = {name: keys.get(name, value) if value else "" for name, value in process.environment.items()}
     done = start(given, "-c", "import config.settings.production")
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
 
 
 def distinct() -> list[Process]:
-    """Return one process for each environment of the application."""
-    ours = [process for process in PROCESSES if process.image == "loja"]
-    return list({str(sorted(process.environment.items())): process for process in ours}.values())
+    """Return one process of the application for each environment, whatever its port."""
+    found = {}
+    for process in PROCESSES:
+        told = {
+            name: value for name, value in process.environment.items() if not name.endswith(("_PORT", "STRATOR_URL"))
+        }
+        if process.image == "loja":
+            found.setdefault(str(sorted(told.items())), process)
+    return list(found.values())
 
 
 @pytest.mark.parametrize("process", distinct(), ids=lambda process: process.place)
