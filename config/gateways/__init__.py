@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from config.documents_format import yaml_text
 from config.gateways import kong, kubernetes
 from config.landscape import Landscape
 
@@ -9,4 +10,4 @@ from config.landscape import Landscape
 def files(landscape: Landscape) -> dict[str, str]:
     """Return file name, below ``docker/``, → content of every generated file there."""
     kubernetes_files = {f"kubernetes/{name}": text for name, text in kubernetes.manifests(landscape).items()}
-    return {"kong/kong.yml": kong.kong_yml(landscape.topology, keys={}), **kubernetes_files}
+    return {"kong/kong.yml": yaml_text([kong.kong_configuration(landscape.topology)]), **kubernetes_files}

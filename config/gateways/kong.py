@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from config.documents_format import Document, yaml_text
+from config.documents_format import Document
 from config.routes import BACK_OFFICE, BACK_OFFICE_PORT, Owner, Route, routes
 from ecommerce.topology import Topology
 
@@ -17,11 +17,10 @@ ANSWER_SECONDS = 60
 CONNECT_SECONDS = 3
 
 
-def kong_configuration(topology: Topology, keys: Mapping[str, str]) -> Document:
-    """Return the configuration as one object.
+def kong_configuration(topology: Topology) -> Document:
+    """Return the configuration without keys: where nobody gets in without a token, nobody gets in.
 
-    ``keys`` are the public keys (PEM) of the access tokens by ``kid``. Where nobody gets in without a token Kong
-    refuses what no such key signed; elsewhere guests pass, and the service looks at the token of who has one.
+    Elsewhere guests pass, and the service looks at the token of who has one.
     """
     table = sorted(routes(), key=lambda route: route.owner.name)
     ports = {BACK_OFFICE: BACK_OFFICE_PORT, **{context.name: context.port for context in topology.contexts}}
@@ -32,20 +31,14 @@ def kong_configuration(topology: Topology, keys: Mapping[str, str]) -> Document:
             _service(name, ports[name], list(rows)) for name, rows in groupby(table, key=lambda row: row.owner.name)
         ],
         "plugins": [_rate_limit(PER_CLIENT)],
-        "consumers": [
-            {
-                "username": CONSUMER,
-                "jwt_secrets": [
-                    {"key": kid, "algorithm": "RS256", "rsa_public_key": pem} for kid, pem in sorted(keys.items())
-                ],
-            }
-        ],
+        "consumers": [{"username": CONSUMER, "jwt_secrets": []}],
     }
 
 
-def kong_yml(topology: Topology, keys: Mapping[str, str]) -> str:
-    """Return the configuration as the file that Kong reads."""
-    return yaml_text([kong_configuration(topology, keys)])
+def with_keys(configuration: Document, keys: Mapping[str, str]) -> Document:
+    """Return a configuration that lets in whose token one of ``keys`` signed: public keys (PEM) by ``kid``."""
+    secrets = [{"key": kid, "algorithm": "RS256", "rsa_public_key": pem} for kid, pem in sorted(keys.items())]
+    return {**configuration, "consumers": [{"username": CONSUMER, "jwt_secrets": secrets}]}
 
 
 def _service(name: str, port: int, rows: Sequence[Route]) -> Document:

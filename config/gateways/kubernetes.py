@@ -1,13 +1,14 @@
-"""What of Kubernetes follows from the code: which paths come in, and who may talk to whom."""
+"""What of Kubernetes follows from the code: which paths come in, who may talk to whom, what makes workers more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from config.documents_format import Document, yaml_text
 from config.landscape import Landscape
 from config.routes import BACK_OFFICE, Owner, Route, offered, routes, table
+from ecommerce.topology import Context
 
 PART_OF = "loja"
 """Each process group has a namespace of its own, named after it: its Secrets are nobody else's."""
@@ -17,7 +18,8 @@ WATCHING = f"{PART_OF}-watching"
 """That of Prometheus and of what collects traces."""
 INGRESS = "ingress"
 """That of the ingress controller."""
-MONOLITH = f"{PART_OF}-shop"
+SHOP = "shop"
+"""The process group that holds everything."""
 HOST = "loja.example"
 
 WEB_PORT = 8000
@@ -29,17 +31,28 @@ CALL_THE_OUTSIDE = {
     "notification": (HTTPS_PORT, SUBMISSION_PORT),
 }
 """Social login, postal codes and account mails; payment gateways; mail, SMS and push."""
+TASKS_FOR_ONE_WORKER, EVENTS_FOR_ONE_WORKER = 100, 2000
+"""How much may wait, per worker, before there is one more: background tasks, and events in an outbox."""
+MOST_WORKERS = 4
 
 
 def manifests(landscape: Landscape) -> dict[str, str]:
     """Return file name, below ``docker/kubernetes/``, → content."""
-    callers = {context.name: sorted(_callers_of(context.name, landscape)) for context in landscape.contexts}
-    whole = table([replace(each, owner=Owner("shop", limited=False)) for each in offered()])
+    contexts = landscape.contexts
+    names = [context.name for context in contexts]
+    callers = {name: sorted(_callers_of(name, landscape)) for name in names}
+    whole = table([replace(each, owner=Owner(SHOP, limited=False)) for each in offered()])
     return {
-        "monolith/ingress.yaml": yaml_text([_ingress(MONOLITH, whole)]),
-        "monolith/network-policies.yaml": yaml_text(_policies_of("shop", list(callers), callers=(), called=())),
+        "monolith/ingress.yaml": yaml_text([_ingress(SHOP, whole)]),
+        "monolith/network-policies.yaml": yaml_text(
+            [*_policies_of(SHOP, names, callers=(), called=()), *_policies_of_data({name: [SHOP] for name in names})]
+        ),
+        "monolith/scaling.yaml": yaml_text([_scaling(SHOP, contexts)]),
         "services/ingress.yaml": yaml_text(_ingresses(routes())),
-        "services/network-policies.yaml": yaml_text(_policies(callers)),
+        "services/network-policies.yaml": yaml_text(
+            [*_policies(callers), *_policies_of_data({name: [name, BACK_OFFICE] for name in names})]
+        ),
+        "services/scaling.yaml": yaml_text(_scaling(context.name, [context]) for context in contexts),
     }
 
 
@@ -51,10 +64,10 @@ def _callers_of(context: str, landscape: Landscape) -> set[str]:
 def _ingresses(rows: Sequence[Route]) -> Iterator[Document]:
     """An Ingress leads into its own namespace only; the controller joins those of one host, the longest path first."""
     for name in sorted({row.owner.name for row in rows}):
-        yield _ingress(f"{PART_OF}-{name}", [row for row in rows if row.owner.name == name])
+        yield _ingress(name, [row for row in rows if row.owner.name == name])
 
 
-def _ingress(namespace: str, rows: Iterable[Route]) -> Document:
+def _ingress(name: str, rows: Iterable[Route]) -> Document:
     paths = [
         {
             "path": row.path,
@@ -66,12 +79,12 @@ def _ingress(namespace: str, rows: Iterable[Route]) -> Document:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": {"name": "web", "namespace": namespace},
+        "metadata": {"name": "web", "namespace": f"{PART_OF}-{name}"},
         "spec": {"rules": [{"host": HOST, "http": {"paths": paths}}], "tls": [{"hosts": [HOST], "secretName": "tls"}]},
     }
 
 
-def _policies(callers: dict[str, list[str]]) -> Iterator[Document]:
+def _policies(callers: Mapping[str, Sequence[str]]) -> Iterator[Document]:
     for context, its_callers in callers.items():
         called = [owner for owner, those in callers.items() if context in those]
         yield from _policies_of(context, [context], callers=its_callers, called=called)
@@ -100,6 +113,58 @@ def _policies_of(
         *_outside(databases),
     ]
     yield _policy(namespace, "outgoing", {}, {"policyTypes": ["Egress"], "egress": outgoing})
+
+
+def _policies_of_data(users: Mapping[str, Sequence[str]]) -> Iterator[Document]:
+    """Let nobody to a database but those who use it. ``users`` are process groups by context."""
+    everybody = sorted({user for those in users.values() for user in those})
+    for context, those in users.items():
+        labels = {"app.kubernetes.io/name": "postgres", "context": context}
+        yield _reached_by(f"postgres-{context}", labels, those, DATABASE_PORT)
+    yield _reached_by("rabbitmq", {"app.kubernetes.io/name": "rabbitmq"}, everybody, BROKER_PORT)
+    yield _reached_by("redis", {"app.kubernetes.io/name": "redis"}, everybody, CACHE_PORT)
+
+
+def _reached_by(name: str, pods: dict[str, str], users: Sequence[str], port: int) -> Document:
+    incoming = {"from": [_namespace(f"{PART_OF}-{user}") for user in users], "ports": [_port(port)]}
+    return _policy(DATA, name, pods, {"policyTypes": ["Ingress"], "ingress": [incoming]})
+
+
+def _scaling(name: str, contexts: Sequence[Context]) -> Document:
+    """Make workers more by what waits for them: tasks, and events for the relays. Consumers are one for each queue."""
+    services = "|".join(context.name for context in contexts)
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": "worker", "namespace": f"{PART_OF}-{name}"},
+        "spec": {
+            "scaleTargetRef": {"name": "worker"},
+            "minReplicaCount": 1,
+            "maxReplicaCount": MOST_WORKERS,
+            "cooldownPeriod": 300,
+            "triggers": [
+                *(_queue(context.task_queue) for context in contexts),
+                {
+                    "type": "prometheus",
+                    "metadata": {
+                        "serverAddress": f"http://prometheus.{WATCHING}:9090",
+                        "query": f'sum(outbox_events{{service=~"{services}", status="pending"}})',
+                        "threshold": str(EVENTS_FOR_ONE_WORKER),
+                    },
+                },
+            ],
+        },
+    }
+
+
+def _queue(name: str) -> Document:
+    metadata = {
+        "hostFromEnv": "BROKER_URL",
+        "queueName": name,
+        "mode": "QueueLength",
+        "value": str(TASKS_FOR_ONE_WORKER),
+    }
+    return {"type": "rabbitmq", "metadata": metadata}
 
 
 def _outside(contexts: Sequence[str]) -> Iterator[Document]:

@@ -16,7 +16,7 @@ from ecommerce.topology import current
 from tests.config.addresses import CLOSED, owners
 
 KEYS = {"kid-of-a-key": "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"}
-CONFIGURATION = kong_configuration(current(), KEYS)
+CONFIGURATION = kong_configuration(current())
 ROUTES = [(service["name"], route) for service in CONFIGURATION["services"] for route in service["routes"]]
 
 
@@ -77,13 +77,21 @@ def test_a_token_is_asked_for_by_the_key_that_it_names_where_guests_have_no_busi
     assert "jwt" not in plugins("/_allauth/app/v1/auth/login")
 
 
+def test_without_keys_nobody_is_let_in() -> None:
+    [consumer] = CONFIGURATION["consumers"]
+
+    assert consumer["jwt_secrets"] == []
+
+
 def test_the_keys_of_this_installation_are_told(settings: Any) -> None:
     settings.JWT_PUBLIC_KEYS = KEYS
     out = StringIO()
-    call_command("kong", stdout=out)
+    call_command("kong", settings.BASE_DIR / "docker" / "kong" / "kong.yml", stdout=out)
 
-    [consumer] = yaml.safe_load(out.getvalue())["consumers"]
+    written = yaml.safe_load(out.getvalue())
+    [consumer] = written["consumers"]
     [secret] = consumer["jwt_secrets"]
+    assert written["services"] == CONFIGURATION["services"]
     assert (secret["key"], secret["algorithm"], secret["rsa_public_key"]) == (
         "kid-of-a-key",
         "RS256",
