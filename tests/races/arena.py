@@ -202,7 +202,7 @@ class Arena:
         return evidence
 
     def wait(self, condition: Callable[[], object], what: str, *, within: float = SETTLE_SECONDS,
-             state: Callable[[], str] = str) -> None:  # fmt: skip
+             every: float = POLL_SECONDS, state: Callable[[], str] = str) -> None:  # fmt: skip
         """Wait until ``condition`` holds.
 
         Raises:
@@ -212,7 +212,7 @@ class Arena:
         while not condition():
             if time.monotonic() > deadline:
                 raise Broken(f"not within {within:.0f} s: {what} {state()}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(every)
 
     def kill_a_web_process(self, random: Random) -> bool:
         """Kill one as a power failure would; whoever supervises it starts another. Tell whether one was old enough."""

@@ -98,5 +98,7 @@ def _until_final(arena: Arena, requests: Sequence[bytes], answers: list[Answer])
         made += len(open_)
         return not any(outcome_of(answer) in NOT_YET for answer in answers)
 
-    arena.wait(final, "every buyer has an answer", within=RECOVERY_SECONDS, state=lambda: told(counted(answers)))
+    arena.wait(
+        final, "every buyer has an answer", within=RECOVERY_SECONDS, every=1.0, state=lambda: told(counted(answers))
+    )
     return made
