@@ -83,11 +83,12 @@ class Stack:
             raise StackFailed(f"manage.py {arguments[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
-    def web_processes(self) -> list[int]:
-        """Return the processes that answer requests, without the one that watches over them."""
+    def web_processes(self, *, older_than: float = 0.0) -> list[int]:
+        """Return the processes that answer requests, for so many seconds, without the one that watches over them."""
         everything = psutil.Process(self.pid).children(recursive=True)
         family = [child for child in everything if "granian" in " ".join(_command(child))]
-        return [child.pid for child in family if child.parent() in family]
+        born = time.time() - older_than
+        return [child.pid for child in family if child.parent() in family and child.create_time() <= born]
 
 
 @contextmanager

@@ -32,6 +32,8 @@ from tests.races.evidence import Evidence, Scene, gather, moving
 
 API = "/api/v1"
 WEB_WORKERS = 4
+STEADY_SECONDS = 6.0
+"""Granian takes a process that dies within 5.5 seconds of its start for one that cannot run, and gives up."""
 SETTLE_SECONDS = 240.0
 POLL_SECONDS = 0.2
 COLUMNS = ("handle", "name", "description", "brand", "category", "option1_name", "option1_value", "sku", "price",
@@ -200,7 +202,7 @@ class Arena:
         return evidence
 
     def wait(self, condition: Callable[[], object], what: str, *, within: float = SETTLE_SECONDS,
-             state: Callable[[], str] = str) -> None:  # fmt: skip
+             every: float = POLL_SECONDS, state: Callable[[], str] = str) -> None:  # fmt: skip
         """Wait until ``condition`` holds.
 
         Raises:
@@ -210,13 +212,14 @@ class Arena:
         while not condition():
             if time.monotonic() > deadline:
                 raise Broken(f"not within {within:.0f} s: {what} {state()}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(every)
 
-    def kill_a_web_process(self, random: Random) -> None:
-        """Kill one as a power failure would; whoever supervises it starts another."""
-        serving = self.stack.web_processes()
+    def kill_a_web_process(self, random: Random) -> bool:
+        """Kill one as a power failure would; whoever supervises it starts another. Tell whether one was old enough."""
+        serving = self.stack.web_processes(older_than=STEADY_SECONDS)
         if serving:
             os.kill(random.choice(serving), signal.SIGKILL)
+        return bool(serving)
 
     def _staff(self, method: str, path: str, body: Any) -> Any:
         return self.shop.api(method, path, login=self.login, json=body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from random import Random
 from uuid import uuid4
 
 from tests.bench.load import Answer
-from tests.races.arena import CARD, SLOW_CARD, Arena, counted, outcome_of, require, told
+from tests.races.arena import CARD, POLL_SECONDS, SLOW_CARD, Arena, counted, outcome_of, require, told
 from tests.races.crowd import Sent
 
 DECLINED = {"method": "card", "card_token": "tok_declined"}
@@ -19,7 +20,7 @@ NOT_YET = {"no answer", "202", "409 idempotency_in_flight"}
 FINAL = {"201", "402 payment_declined", "409 out_of_stock", "409 coupon_refused"}
 RECOVERY_SECONDS = 240.0
 """A worker takes a saga over once the lease of its step is over, a minute later."""
-SPREAD_SECONDS = 6.0
+SPREAD_SECONDS = 10.0
 FAILED_DELIVERIES = """
     SELECT count(*) FROM {schema}.messages WHERE created_at >= %s AND kind = 'order_confirmed' AND attempts > 0
 """
@@ -47,15 +48,15 @@ def mail_server_down(arena: Arena, random: Random, *, buyers: int = 10) -> str:
     return f"{told(counted(answers))} without a mail server; {arrived} mails once it was back"
 
 
-def web_processes_killed(arena: Arena, random: Random, *, buyers: int = 30, kills: int = 4) -> str:
+def web_processes_killed(arena: Arena, random: Random, *, buyers: int = 30, kills: int = 6) -> str:
     """Web processes die at random moments while many buy: whoever asks again gets an answer, and all books agree."""
     [variant] = arena.offer(pieces=buyers * 2 // 3, price="71.17")
     code = arena.coupon("10.00", usage_limit=buyers // 4)
     carts = arena.fill([{variant: 1}] * (buyers // 2), coupon=code) + arena.fill([{variant: 1}] * (buyers // 2))
     cards = [CARD, SLOW_CARD, SLOW_CARD, SLOW_CARD, DECLINED]
     requests = [cart.checkout(str(uuid4()), payments=[random.choice(cards)]) for cart in carts]
+    volley = [Sent(request, random.uniform(0, SPREAD_SECONDS)) for request in requests]
     with _killing(arena, random, kills):
-        volley = [Sent(request, random.uniform(0, SPREAD_SECONDS)) for request in requests]
         answers = arena.crowd.rush(volley)
     cut_off = counted(answers)["no answer"]
     asked = _until_final(arena, requests, answers)
@@ -69,20 +70,19 @@ def web_processes_killed(arena: Arena, random: Random, *, buyers: int = 30, kill
 @contextmanager
 def _killing(arena: Arena, random: Random, kills: int) -> Iterator[None]:
     """Kill so many web processes, each at a random moment, while the block runs."""
-    over = threading.Event()
     pauses = [random.uniform(0.2, 2 * SPREAD_SECONDS / kills) for _ in range(kills)]
 
     def kill() -> None:
         for pause in pauses:
-            over.wait(pause)
-            arena.kill_a_web_process(random)
+            time.sleep(pause)
+            while not arena.kill_a_web_process(random):
+                time.sleep(POLL_SECONDS)
 
     killer = threading.Thread(target=kill, name="killer")
     killer.start()
     try:
         yield
     finally:
-        over.set()
         killer.join()
 
 
@@ -98,5 +98,7 @@ def _until_final(arena: Arena, requests: Sequence[bytes], answers: list[Answer])
         made += len(open_)
         return not any(outcome_of(answer) in NOT_YET for answer in answers)
 
-    arena.wait(final, "every buyer has an answer", within=RECOVERY_SECONDS, state=lambda: told(counted(answers)))
+    arena.wait(
+        final, "every buyer has an answer", within=RECOVERY_SECONDS, every=1.0, state=lambda: told(counted(answers))
+    )
     return made

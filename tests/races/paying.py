@@ -21,6 +21,8 @@ WEBHOOKS = 5
 LOOKS = 8
 MEANWHILE_SECONDS = 3.0
 """Longer than a worker takes to come round to a webhook."""
+CANCELLED_WITHIN = 4 * MEANWHILE_SECONDS
+"""Until some of the orders are confirmed."""
 KEPT_WEBHOOKS = "SELECT attempt_id::text, count(*) FROM {schema}.payment_webhooks WHERE received_at >= %s GROUP BY 1"
 CONFIRMED_BY = """
     SELECT order_id::text, count(*) FILTER (WHERE to_status = 'confirmed'),
@@ -50,7 +52,7 @@ def cancelled_beside_payment(arena: Arena, random: Random, *, orders: int = 16) 
     once, and its money is back."""
     placed = _placed_by_pix(arena, orders)
     volley = [
-        Sent(_cancel(order), random.uniform(0, 2 * MEANWHILE_SECONDS) if number % 4 else 0.0)
+        Sent(_cancel(order), random.uniform(0, CANCELLED_WITHIN) if number % 4 else 0.0)
         for number, order in enumerate(placed)
     ]
     volley += [_look(order, random.uniform(0, MEANWHILE_SECONDS)) for order in placed]

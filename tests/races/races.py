@@ -33,6 +33,6 @@ RACES = (
     Race("cancel", "16 orders cancelled while their Pix is paid", paying.cancelled_beside_payment),
     Race("refund", "refunds of all single pieces at once, and 8 too many", paying.refunds_beside_refunds),
     Race("mail", "10 checkouts at once without a mail server", outages.mail_server_down, own=True),
-    Race("kill", "30 checkouts while 4 web processes are killed", outages.web_processes_killed, own=True),
+    Race("kill", "30 checkouts while 6 web processes are killed", outages.web_processes_killed, own=True),
 )
 BY_NAME = {race.name: race for race in RACES}

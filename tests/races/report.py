@@ -33,6 +33,9 @@ environment (`VAR_DIR` or `DATABASE_URL`, `SANDBOX_PSP_URL`, `SANDBOX_PSP_API_KE
 out. A few races run among all tests, smaller (`tests/races/test_races.py`), and so does a proof that the audit sees a
 breach.
 
+Only web processes that have been up for six seconds are killed: the web server takes one that dies sooner for one that
+cannot run, and ends, which is for whoever supervises it.
+
 A whole run writes the table; with `KEEP=1` a run of some races replaces their rows.
 """
 
