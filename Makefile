@@ -8,7 +8,7 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults stop clean lock
+.PHONY: help setup run run-services test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults races stop clean lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ setup: $(STAMP)  ## make the virtual environment with the locked dependencies
 
 run: $(STAMP)  ## start everything: database, web, worker, scheduler, payment sandbox (PORT=8000)
 	@exec $(BIN)/python manage.py run $(if $(PORT),--port $(PORT))
+
+run-services: $(STAMP)  ## the same in six services with a database each, and a gateway in front (PORT=8000)
+	@exec $(BIN)/python manage.py run_services $(if $(PORT),--port $(PORT))
 
 test: $(STAMP)  ## set up and run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
@@ -59,8 +62,8 @@ docs-check: $(STAMP)  ## are the generated documents up to date, and events and 
 release-schemas: $(STAMP)  ## let others rely on new events, compatible changes and new saga versions (docs/schemas)
 	$(BIN)/python manage.py topology --release
 
-replay: $(STAMP)  ## buy real orders through the REST API (DATA=folder, ORDERS=how many)
-	$(BIN)/python -m tests.e2e.replay --data $(DATA) $(if $(ORDERS),--orders $(ORDERS))
+replay: $(STAMP)  ## buy real orders through the REST API (DATA=folder, ORDERS=how many, SHAPE=one|serialised|services)
+	$(BIN)/python -m tests.e2e.replay --data $(DATA) $(if $(ORDERS),--orders $(ORDERS)) $(if $(SHAPE),--shape $(SHAPE))
 
 bench: $(STAMP)  ## measure list, detail, purchase and events against their floors
 	$(BIN)/python -m tests.bench
@@ -70,6 +73,9 @@ bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of
 
 faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=, KEEP=)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER)) $(if $(KEEP),--keep)
+
+races: $(STAMP)  ## many clients at the same moment against a running shop, and audit its books (SEED=, RUNS=, ONLY=, URL=, KEEP=)
+	$(BIN)/python -m tests.races $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(URL),--url $(URL)) $(if $(KEEP),--keep)
 
 stop: $(STAMP)  ## stop an embedded database that is still running
 	$(BIN)/python manage.py db stop

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from django.conf import settings
 
 from config.routes import BACK_OFFICE, BACK_OFFICE_PORT
-from ecommerce.db.configuration import BROKER_ROLE, DATABASE, broker_database, databases
+from ecommerce.db.configuration import QUEUES_URL, broker_database, databases
 from ecommerce.messaging.broker import BrokerUnavailable
 from ecommerce.messaging.rabbitmq import RabbitBroker
 from ecommerce.topology import Topology
@@ -94,27 +93,9 @@ class Services:
         return {"BACK_OFFICE": "only", "EVENT_THREADS": "", **{url: self.common[url] for url in urls}}
 
 
-def with_databases(environment: Mapping[str, str], topology: Topology, *, var_dir: Path) -> dict[str, str]:
-    """Return an environment in which every context has a database of its own: ``identity_db`` and so on, on the server
-    of ``DATABASE_URL`` or the embedded one. What it names already stays. With PGMQ there is one for the queues, too.
-
-    The name of a database in ``DATABASE_URL`` goes before the others' names, so that installations can share a server.
-    """
-    whole = databases(topology, env=environment, var_dir=var_dir)
-    chosen = dict(environment)
-    for context in topology.contexts:
-        database = whole[context.alias]
-        chosen.setdefault(
-            f"{context.name.upper()}_DATABASE_URL", _url("postgresql", database, _named(database, context.name))
-        )
-    if chosen["BROKER_URL"].removeprefix("pgmq:").strip("/") == "":
-        place = whole[topology.contexts[0].alias] | {"USER": BROKER_ROLE}
-        chosen["BROKER_URL"] = _url("pgmq", place, _named(place, "queues"))
-    return chosen
-
-
 def _private(variable: str) -> bool:
-    return variable in NOT_FOR_ALL or variable.endswith(("_DATABASE_URL", "_ADMINISTRATOR_URL"))
+    of_a_context = variable.endswith(("_DATABASE_URL", "_ADMINISTRATOR_URL")) and variable != QUEUES_URL
+    return of_a_context or variable in NOT_FOR_ALL
 
 
 def usual_broker() -> str:
@@ -124,14 +105,3 @@ def usual_broker() -> str:
     except BrokerUnavailable:
         return "pgmq://"
     return USUAL_RABBITMQ
-
-
-def _named(database: Mapping[str, Any], name: str) -> str:
-    return f"{name}_db" if database["NAME"] == DATABASE else f"{database['NAME']}_{name}_db"
-
-
-def _url(scheme: str, database: Mapping[str, Any], name: str) -> str:
-    """Return a URL with the role's name and without its password, which is derived."""
-    options = {key: value for key, value in database["OPTIONS"].items() if isinstance(value, str)}
-    query = urlencode({"host": database["HOST"], "port": database["PORT"], **options}, safe="/")
-    return f"{scheme}://{quote(database['USER'])}@/{quote(name)}?{query}"

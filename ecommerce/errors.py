@@ -31,7 +31,7 @@ class DomainError(Exception):
     """
 
     code: str = "domain_error"
-    """Belongs to the class; an instance has another one only when it came from a service whose class is unknown here."""
+    """Belongs to the class. An instance has another one only when a service sent it whose class is unknown here."""
     kind: ClassVar[Kind] = Kind.INVALID
 
     def __init__(self, detail: str = "", **params: Any) -> None:

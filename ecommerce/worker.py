@@ -1,5 +1,5 @@
-"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each context served here, and one that
-writes down what all of them did.
+"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each context that is
+served here, and one that writes down what all of them did.
 
 ``settings.EVENT_THREADS`` may leave one of the two to other workers."""
 

@@ -51,7 +51,8 @@ CALLS_ROUND_TRIP = env.bool("CALLS_ROUND_TRIP", default=False)
 SERVICE_ISSUER = "+".join(sorted(context.name for context in TOPOLOGY.local))
 """The name that this process signs its calls to other services with: its context's, ``cart+promotion`` for several."""
 SERVICE_KEYS_DIR = env.str("SERVICE_KEYS_DIR", default="")
-"""Holds ``private.pem`` and ``<issuer>.pub.pem`` of each caller; read again when they change. Empty: no ``/internal/``."""
+"""Holds ``private.pem`` and ``<issuer>.pub.pem`` of each caller, read again when they change. Without it there is no
+``/internal/``."""
 CALLS_BREAKER_FAILURES = env.int("CALLS_BREAKER_FAILURES", default=5)
 CALLS_BREAKER_SECONDS = env.float("CALLS_BREAKER_SECONDS", default=5.0)
 """After so many failures in a row a neighbour is left alone for so long."""

@@ -76,5 +76,5 @@ class IdentityInterface(ABC):
     @operation("identity:cards", idempotent=True, timeout=2)
     @abstractmethod
     def get_saved_cards(self, *, customer_id: UUID, card_ids: Annotated[Sequence[UUID], AtMost(50)]) -> list[SavedCard]:
-        """Return the saved cards of that customer among at most 50 ``card_ids``, in no order; unknown ones, and those of
-        other customers, are left out."""
+        """Return that customer's saved cards among at most 50 ``card_ids``, in no order. Unknown cards and those of
+        others are left out."""

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -74,13 +74,21 @@ class Operation:
         return tuple(each.name for each in fields(self.arguments))
 
 
-@lru_cache(maxsize=64)
 def operations(interface: type[Any]) -> Mapping[str, Operation]:
     """Return the operations of an interface by method, as written there.
 
     Raises:
         TypeError: a method declares no terms, or methods belong to several contexts.
     """
+    if interface not in _known:
+        _known[interface] = _operations(interface)
+    return _known[interface]
+
+
+_known: dict[type[Any], Mapping[str, Operation]] = {}
+
+
+def _operations(interface: type[Any]) -> Mapping[str, Operation]:
     methods = [name for name in vars(interface) if name in interface.__abstractmethods__]
     found = {name: _operation(interface, name) for name in methods}
     if len({each.terms.context for each in found.values()}) > 1:

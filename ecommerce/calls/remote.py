@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import lru_cache
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -64,6 +63,9 @@ class Neighbour:
             metrics.CALLS.labels(interface, operation.name, outcome).inc()
             metrics.CALL_SECONDS.labels(interface, operation.name).observe(perf_counter() - started)
 
+    def close(self) -> None:
+        self._http.close()
+
     def _tried(self, operation: Operation, body: bytes) -> Any:
         """Make a few attempts within the time that there is."""
         seconds = seconds_left(operation.terms.timeout)
@@ -112,8 +114,8 @@ class Neighbour:
             failure = self._unreachable("There is no answer from")
             raise Failure(failure, "unavailable", again=operation.terms.idempotent)
         if response.status_code >= 500:
-            error = Unavailable(f"{self.name} could not do what was asked.", context=self.name)
-            raise Failure(error, "crashed", again=False)
+            broken = Unavailable(f"{self.name} could not do what was asked.", context=self.name)
+            raise Failure(broken, "crashed", again=False)
         if problem and response.status_code == 401:
             self._signer.token(anew=True)
             raise Failure(self._unreachable("No token is accepted by"), "rejected", again=True, counts=False)
@@ -136,11 +138,18 @@ def _problem(response: httpx.Response) -> Problem | None:
         return None
 
 
-@lru_cache(maxsize=64)
+_neighbours: dict[tuple[str, str], Neighbour] = {}
+os.register_at_fork(after_in_child=_neighbours.clear)
+"""A child must not talk on the connections of its parent."""
+
+
 def neighbour(name: str, url: str) -> Neighbour:
     """Return the one object of this process for a service."""
-    return Neighbour(name, url)
+    known = _neighbours.get((name, url))
+    return known or _neighbours.setdefault((name, url), Neighbour(name, url))
 
 
-os.register_at_fork(after_in_child=neighbour.cache_clear)
-"""A child must not talk on the connections of its parent."""
+def forget_neighbours() -> None:
+    """Close all connections and begin anew, with closed circuits."""
+    while _neighbours:
+        _neighbours.popitem()[1].close()

@@ -1,4 +1,4 @@
-"""Service tokens: short-lived, signed by the calling service (EdDSA), for one called context and what may be done there.
+"""Service tokens: short-lived, signed by the calling service (EdDSA), for one called context and what it may do there.
 
 They are no tokens of users: another ``typ``, another algorithm, other keys. Neither is accepted in the other's place.
 """

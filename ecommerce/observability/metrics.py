@@ -79,7 +79,7 @@ CALL_SECONDS = Histogram(
 )
 BREAKER_STATE = Gauge(
     "call_breaker_state",
-    "The circuit breaker of a called context, as the process that called it last has it: 0 closed, 1 half open, 2 open.",
+    "The circuit breaker of a called context, as seen by its latest caller: 0 closed, 1 half open, 2 open.",
     ["context"],
     multiprocess_mode="mostrecent",
 )

@@ -10,6 +10,9 @@ from django.conf import settings
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandParser
 
+from ecommerce.inbox.registry import bindings
+from ecommerce.messaging.broker import BrokerUnavailable
+from ecommerce.messaging.configured import get_broker
 from ecommerce.observability.metrics import clear_directory
 
 PLACES = {"media": 0o755, "static": 0o755, "mail": 0o700}
@@ -27,6 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("bootstrap", verbosity=options["verbosity"])
         call_command("migrate_all", verbosity=options["verbosity"])
+        self._declare_queues()
         for folder, mode in PLACES.items():
             (settings.VAR_DIR / folder).mkdir(parents=True, exist_ok=True, mode=mode)
         if metrics := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
@@ -35,6 +39,13 @@ class Command(BaseCommand):
             call_command("collectstatic", interactive=False, verbosity=0)
         if options["demo_password"]:
             self._load_demo(options["demo_password"])
+
+    def _declare_queues(self) -> None:
+        """Bind the queues before anything is published: a relay may start before the other contexts' consumers."""
+        try:
+            get_broker().declare(bindings())
+        except BrokerUnavailable as error:
+            self.stderr.write(f"The broker does not answer; workers make the queues when it does. {error}")
 
     def _load_demo(self, password: str) -> None:
         """Load what each local context has to show."""

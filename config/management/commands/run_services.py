@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from config.running import (
     supervise,
     surroundings,
 )
-from config.services import Services, usual_broker, with_databases
+from config.services import Services, usual_broker
+from ecommerce.db.configuration import one_database_each
 from ecommerce.observability.metrics import clear_directory
 
 READY_SECONDS = 180
@@ -68,9 +70,8 @@ class Command(BaseCommand):
         port, psp_port, demo = options["port"], options["psp_port"], not options["no_demo"]
         nginx = find_nginx()
         environment = surroundings(port=port, psp_port=psp_port, web_workers=options["web_workers"])
-        broker = os.environ.get("BROKER_URL") or usual_broker()
-        common = with_databases({**os.environ, **environment, "BROKER_URL": broker}, settings.TOPOLOGY,
-                                var_dir=settings.VAR_DIR)  # fmt: skip
+        common = {**os.environ, **environment, "BROKER_URL": os.environ.get("BROKER_URL") or usual_broker()}
+        common |= one_database_each(common, settings.TOPOLOGY, var_dir=settings.VAR_DIR)
         services = Services(settings.TOPOLOGY, common, settings.VAR_DIR, first_port=options["first_port"])
         refuse_taken_ports([port, psp_port, *services.ports.values()])
         with embedded_server(services.databases()):
@@ -100,7 +101,7 @@ def prepare(services: Services, *, demo: bool) -> None:
     Raises:
         CommandError: it did not work; the output says why.
     """
-    call_command("service_keys", services.var_dir / "service-keys", verbosity=0)
+    call_command("service_keys", services.var_dir / "service-keys", stdout=StringIO())
     for name in services.ports:
         clear_directory(services.var_dir / "metrics" / name)
     command = [sys.executable, "manage.py", "prepare", "--verbosity", "0"]
@@ -133,8 +134,8 @@ def programs_of(services: Services) -> Iterator[Program]:
 def announce(services: Services, *, port: int, demo: bool) -> None:
     """Print where everything is, once ``/ready`` of every service and the front page say that it is there."""
     url = f"http://127.0.0.1:{port}"
-    asked = [*(f"{each}/ready" for each in services.urls.values()), f"{url}/"]
-    if silent := silent_after(asked, seconds=READY_SECONDS):
+    asked = [f"{each}/ready" for each in services.urls.values()]
+    if silent := silent_after(asked, seconds=READY_SECONDS) or silent_after([f"{url}/"], seconds=READY_SECONDS):
         missing = ", ".join(silent)
         print(f"Not ready within {READY_SECONDS} s, see the log above: {missing}", file=sys.stderr, flush=True)
         return

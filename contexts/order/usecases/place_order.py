@@ -324,7 +324,7 @@ def _address(checkout: Checkout) -> Address:
 
 
 def with_cards(*, intents: Sequence[PaymentIntent], buyer: Buyer) -> list[PaymentIntent]:
-    """Return the intents with the gateway's tokens of the customer's saved cards, where they name one. At most one call.
+    """Return the intents with the gateway's tokens of the customer's saved cards, where they name one. One call.
 
     Raises:
         SavedCardNotFound: the buyer has no such card.

@@ -91,7 +91,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 def test_every_event_is_released_once(docs: Path) -> None:
     assert len(list((docs / "schemas" / "events").iterdir())) == len(Landscape(current()).events)
-    assert topology("--release") == "Every event and every saga is released as it is.\n"
+    assert topology("--release") == "Every event, every interface and every saga is released as it is.\n"
 
 
 def test_an_event_that_is_not_released_fails_the_check(docs: Path) -> None:
