@@ -15,6 +15,7 @@ from contexts.notification.adapters import Receipt, Refused, SendError, Session,
 from contexts.notification.domain import MAX_ATTEMPTS
 from contexts.notification.models import DeliveryAttempt, Message
 from contexts.notification.usecases.composition import Composed, Composer, TemplateMissing
+from ecommerce.observability import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +42,11 @@ class Letter:
         """Hand it to the provider, unless it could not be composed. Uses no database: runs in threads."""
         if self.composed is None:
             return
-        started = time.monotonic()
+        started, message = time.monotonic(), self.message
+        attributes = {"messaging.message.id": str(message.id), "notification.kind": message.kind}
         try:
-            self.receipt = session.send(self.composed.outgoing)
+            with tracing.span(f"send {message.channel}", attributes, kind="client", parent=message.traceparent):
+                self.receipt = session.send(self.composed.outgoing)
         except Exception as problem:
             self._keep(problem)
         self.duration = time.monotonic() - started
