@@ -25,7 +25,7 @@ from ecommerce.topology import current, local_aliases
 
 SHUTDOWN_SECONDS = 15
 SILENT_SECONDS = 60.0
-"""After which a thread is taken to hang. A batch takes a fraction of that, a broker that does not confirm ten seconds."""
+"""After which a thread is taken to hang. A batch takes less, and a broker that does not confirm ten seconds."""
 
 
 class EventThreads(bootsteps.StartStopStep):

@@ -217,7 +217,9 @@ class Consumer:
         except Exception as error:
             self._survive()
             with following(envelope):
-                log.exception("handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id))
+                log.exception(
+                    "handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id)
+                )
             failure = _after_failure(1, error)
             self._park(handler.name, delivery, envelope, failure["reason"], status=failure["status"], attempts=1)
 
@@ -325,8 +327,10 @@ def _read_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], tuple[Any, ...
         alike.setdefault(job.handler.reading, []).append(job)
     read = {}
     for group in alike.values():
-        first, *others = (job.envelope.traceparent for job in group)
-        with tracing.span(f"read for {group[0].handler.context}", parent=first, links=others):
+        first, *others = (job.envelope for job in group)
+        links = [envelope.traceparent for envelope in others]
+        span = tracing.span(f"read for {group[0].handler.context}", parent=first.traceparent, links=links)
+        with following(first), span:
             found = group[0].handler.read([job.event for job in group])
         read.update(dict.fromkeys((job.key for job in group), found))
     return read

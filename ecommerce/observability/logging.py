@@ -90,9 +90,10 @@ def formatter(*, json: bool, service: str) -> logging.Formatter:
     if json:
         tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
         ending = [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
+    ending.append(hide_in_texts)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending, hide_in_texts],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
         use_get_message=True,
     )
 

@@ -28,13 +28,17 @@ def RequestContextMiddleware(get_response: Handler) -> Handler:  # noqa: N802 - 
         bound = context.incoming(headers.get("HTTP_X_CORRELATION_ID", ""), headers.get("HTTP_TRACEPARENT", ""))
         token = context.bind(bound)
         try:
-            response = traced(request) if tracing.ENABLED and request.path_info not in UNTRACED else get_response(request)
+            response = (
+                traced(request) if tracing.ENABLED and request.path_info not in UNTRACED else get_response(request)
+            )
         finally:
             context.unbind(token)
         response.headers["X-Correlation-ID"] = bound.correlation_id
         if not response.streaming and not response.has_header("Content-Length"):
             response.headers["Content-Length"] = str(len(response.content))
-        metrics.http_seconds(route_of(request), method_of(request), response.status_code).observe(perf_counter() - started)
+        metrics.http_seconds(route_of(request), method_of(request), response.status_code).observe(
+            perf_counter() - started
+        )
         pools.tell()
         return response
 

@@ -1,4 +1,4 @@
-"""Spans on their way to an OTLP receiver. Imported only where one is configured, by ``ecommerce.observability.tracing``.
+"""Spans on their way to an OTLP receiver. Only ``ecommerce.observability.tracing`` imports it, where one is configured.
 
 Exporter, batches and sampling are the SDK's, set by the standard ``OTEL_…`` variables.
 """
@@ -31,10 +31,11 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from ecommerce.errors import DomainError, Kind
+from ecommerce.errors import DomainError
+from ecommerce.errors import Kind as ErrorKind
 from ecommerce.observability import context as request_context
-from ecommerce.observability import tracing
 from ecommerce.observability.context import RequestContext
+from ecommerce.observability.spans import Attributes, Kind, Span
 
 KINDS = {kind.name.lower(): kind for kind in SpanKind}
 FLUSH_MILLISECONDS = 5000
@@ -53,7 +54,7 @@ class Recorder:
         Finalize(None, self._provider.shutdown, exitpriority=0)
 
     def span(
-        self, name: str, attributes: tracing.Attributes, *, kind: tracing.Kind, parent: str | None, links: Sequence[str]
+        self, name: str, attributes: Attributes, *, kind: Kind, parent: str | None, links: Sequence[str]
     ) -> RecordedSpan:
         return RecordedSpan(self._tracer, name, attributes, KINDS[kind], parent, links)
 
@@ -61,12 +62,12 @@ class Recorder:
         self._provider.force_flush(FLUSH_MILLISECONDS)
 
 
-class RecordedSpan(tracing.Span):
+class RecordedSpan(Span):
     def __init__(
         self,
         tracer: Tracer,
         name: str,
-        attributes: tracing.Attributes,
+        attributes: Attributes,
         kind: SpanKind,
         parent: str | None,
         links: Sequence[str],
@@ -97,7 +98,7 @@ class RecordedSpan(tracing.Span):
     def end(self) -> None:
         self._span.end()
 
-    def set(self, attributes: tracing.Attributes) -> None:
+    def set(self, attributes: Attributes) -> None:
         self._span.set_attributes(attributes)
 
     def rename(self, name: str) -> None:
@@ -122,7 +123,7 @@ class RecordedSpan(tracing.Span):
 
     def _note(self, error: BaseException) -> None:
         """A refusal is an answer, not a failure."""
-        if isinstance(error, DomainError) and error.kind != Kind.UNAVAILABLE:
+        if isinstance(error, DomainError) and error.kind != ErrorKind.UNAVAILABLE:
             self._span.set_attribute("refused", error.code)
         else:
             self.fail(type(error).__qualname__)

@@ -198,7 +198,7 @@ def run(saga_run: Run) -> Run:
 
 
 def _caller(origin: Mapping[str, str]) -> str:
-    """Return the span to continue: the one at hand while the request that started the saga goes on, else that of then."""
+    """Return the span to continue: while the request that started the saga goes on the one at hand, else its own."""
     bound, asked = request_context.bound_or_none(), origin.get("traceparent", "")
     return bound.traceparent if bound and bound.trace_id == asked[3:35] else asked
 

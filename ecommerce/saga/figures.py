@@ -25,7 +25,7 @@ class SagaFigures(NamedTuple):
 
     saga: str
     status: str
-    count: int
+    number: int
     oldest: float
     overdue: float | None
 
@@ -43,7 +43,7 @@ def show(context: str, found: list[SagaFigures]) -> None:
     known = {(saga.type, status.value) for saga in definitions() for status in OPEN} | by_kind.keys()
     for saga, status in known:
         each = by_kind.get((saga, status))
-        metrics.SAGAS_OPEN.labels(context, saga, status).set(each.count if each else 0)
+        metrics.SAGAS_OPEN.labels(context, saga, status).set(each.number if each else 0)
         metrics.SAGA_OLDEST_SECONDS.labels(context, saga, status).set(each.oldest if each else 0)
     overdue = max((each.overdue for each in found if each.overdue is not None), default=0)
     metrics.SAGA_OVERDUE_SECONDS.labels(context).set(max(overdue, 0))

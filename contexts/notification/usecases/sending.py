@@ -15,6 +15,7 @@ from contexts.notification.adapters import Receipt, Refused, SendError, Session,
 from contexts.notification.domain import MAX_ATTEMPTS
 from contexts.notification.models import DeliveryAttempt, Message
 from contexts.notification.usecases.composition import Composed, Composer, TemplateMissing
+from ecommerce.observability import context as request_context
 from ecommerce.observability import tracing
 
 log = structlog.get_logger(__name__)
@@ -43,9 +44,11 @@ class Letter:
         if self.composed is None:
             return
         started, message = time.monotonic(), self.message
+        asked = {"correlation_id": message.correlation_id, "traceparent": message.traceparent}
         attributes = {"messaging.message.id": str(message.id), "notification.kind": message.kind}
+        span = tracing.span(f"send {message.channel}", attributes, kind="client", parent=message.traceparent)
         try:
-            with tracing.span(f"send {message.channel}", attributes, kind="client", parent=message.traceparent):
+            with request_context.bound(**asked), span:
                 self.receipt = session.send(self.composed.outgoing)
         except Exception as problem:
             self._keep(problem)

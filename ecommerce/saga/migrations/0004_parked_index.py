@@ -7,8 +7,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name="sagainstance",
-            index=models.Index(
-                fields=["saga_type"], condition=models.Q(status="PARKED"), name="saga_instance_parked"
-            ),
+            index=models.Index(fields=["saga_type"], condition=models.Q(status="PARKED"), name="saga_instance_parked"),
         ),
     ]

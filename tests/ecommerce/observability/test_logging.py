@@ -60,6 +60,7 @@ def test_a_line_says_what_happened_where_and_for_whom(lines: Lines) -> None:
         "service": "catalog",
         "correlation_id": "c-1",
         "trace_id": bound.trace_id,
+        "span_id": bound.span_id,
         "actor": "user:7",
     }
 

@@ -7,6 +7,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name="message",
+            name="correlation_id",
+            field=models.CharField(blank=True, db_default="", default="", max_length=64),
+        ),
+        migrations.AddField(
+            model_name="message",
             name="traceparent",
             field=models.CharField(blank=True, db_default="", default="", max_length=55),
         ),
