@@ -29,7 +29,7 @@ def _name_the_request(headers: dict[str, Any], **_: Any) -> None:
 
 def _begin(task: Any, task_id: str, **_: Any) -> None:
     request, entered = task.request, ExitStack()
-    named = {name: getattr(request, name, None) or "" for name in ("traceparent", CORRELATION, ACTOR)}
+    named = {name: _header(request, name) for name in ("traceparent", CORRELATION, ACTOR)}
     entered.enter_context(
         context.bound(correlation_id=named[CORRELATION], traceparent=named["traceparent"], actor=named[ACTOR])
     )
@@ -43,6 +43,11 @@ def _begin(task: Any, task_id: str, **_: Any) -> None:
     span = tracing.span(f"process {task.name}", attributes, kind="consumer", parent=tracing.remote(named))
     entered.enter_context(span)
     request.observed = entered, span
+
+
+def _header(request: Any, name: str) -> str:
+    """Return a header of a task's message; a worker makes attributes of them."""
+    return str(getattr(request, name, None) or (request.headers or {}).get(name) or "")
 
 
 def _end(task: Any, retval: Any, state: str | None, **_: Any) -> None:
