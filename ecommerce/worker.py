@@ -1,5 +1,5 @@
-"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each context that is served here, one
-that writes down what all of them did, and an endpoint for whoever watches.
+"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each context served here, one that
+writes down what all of them did, and an endpoint for whoever watches.
 
 ``settings.EVENT_THREADS`` may leave relays or consumers to other workers."""
 
