@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from tests.e2e.otlp import Received, receiving
+from tests.e2e.replay.client import Shop
 from tests.e2e.stack import new_folder, running
 from tests.e2e.test_run import await_mail, buy
 
 pytestmark = pytest.mark.timeout(400)
 
+PASSWORD = "correct-horse-battery-1"
 CONSUMERS = {
     "process cart.record_recovered_revenue",
     "process catalog.commit_reserved_stock",
@@ -48,7 +50,7 @@ class Trace:
 
 def complete(spans: list[Received]) -> bool:
     names = {span.name for span in spans}
-    return names >= CONSUMERS and "POST /api/v1/checkout" in names and any(span.name == "send email" for span in spans)
+    return names >= {*CONSUMERS, "POST /api/v1/checkout", "process identity.send_mail", "send email"}
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,9 @@ def purchase() -> Iterator[dict[str, Any]]:
         with running(demo=True, folder=folder, **tracing) as stack:
             order = buy(stack)
             await_mail(folder)
+            shop = Shop(stack.url, connections=1)
+            shop.sign_up("bia@example.com", PASSWORD, "Bia Lima")
+            shop.close()
             receiver.await_spans(complete)
             last = buy(stack)
         yield {"order": order, "last": last, "spans": receiver.spans}
@@ -119,6 +124,9 @@ def test_no_personal_data_and_no_secret_is_in_any_span(purchase: dict[str, Any])
     secrets = (
         "@",
         "ana",
+        "bia",
+        "Lima",
+        PASSWORD,
         "tok_visa",
         "Paulista",
         "01310",
@@ -136,6 +144,20 @@ def test_no_personal_data_and_no_secret_is_in_any_span(purchase: dict[str, Any])
 def test_what_was_recorded_last_is_sent_before_the_processes_end(purchase: dict[str, Any]) -> None:
     """The second purchase happened just before the shop was told to stop."""
     assert len([span for span in purchase["spans"] if span.name == "POST /api/v1/checkout"]) == 2
+
+
+def test_a_task_belongs_to_the_request_that_asked_for_it(purchase: dict[str, Any]) -> None:
+    by_id = {span.span_id: span for span in purchase["spans"]}
+    task = next(span for span in purchase["spans"] if span.name == "process identity.send_mail")
+    request = next(span for span in purchase["spans"] if span.trace_id == task.trace_id and span.kind == "server")
+
+    above = task
+    while above.parent_id:
+        above = by_id[above.parent_id]
+    assert above == request
+    assert task.attributes["correlation_id"] == request.attributes["correlation_id"]
+    assert task.process["service.instance.id"] != request.process["service.instance.id"]
+    assert [span.name for span in purchase["spans"] if span.parent_id == task.span_id] == ["send email"]
 
 
 def test_periodic_tasks_are_traces_of_their_own(purchase: dict[str, Any]) -> None:

@@ -12,10 +12,10 @@ from ecommerce.observability import outgoing
 
 
 class ObservedClient(RequestsClient):
-    def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **options: Any
-    ) -> tuple[str, int, Mapping[str, str]]:
+    def request(  # type: ignore[override] # the package's own classes do not agree about it
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
         with outgoing.request("stripe", method.upper(), host=urlsplit(url).hostname or "") as asked:
-            answer = super().request(method, url, {**(headers or {}), **asked.headers}, post_data, **options)
+            answer = super().request(method, url, {**(headers or {}), **asked.headers}, post_data)
             asked.answered(answer[1])
         return answer

@@ -57,17 +57,16 @@ def test_a_thread_that_hangs_is_not(start: Start) -> None:
 
 
 def test_a_thread_that_fails_is_not_until_it_works_again(start: Start) -> None:
-    broken = True
+    broken = threading.Event()
 
     def work(stop: threading.Event) -> None:
-        if broken:
-            raise ConnectionError("no database")
-        while not stop.is_set():
-            stop.wait(0.05)
+        while not stop.wait(0.01):
+            if broken.is_set():
+                raise ConnectionError("no database")
 
     thread = start(work)
-    deadline = time.monotonic() + 0.5
-    while time.monotonic() < deadline:
-        assert not thread.is_well(within=60)
-    broken = False
+    await_health(thread, well=True)
+    broken.set()
+    await_health(thread, well=False, within=60)
+    broken.clear()
     await_health(thread, well=True)
