@@ -8,7 +8,7 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-services test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults races stop clean lock
+.PHONY: help setup run run-services test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay differential test-alone bench bench-events faults races stop clean lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -64,6 +64,14 @@ release-schemas: $(STAMP)  ## let others rely on new events, compatible changes 
 
 replay: $(STAMP)  ## buy real orders through the REST API (DATA=folder, ORDERS=how many, SHAPE=one|serialised|services)
 	$(BIN)/python -m tests.e2e.replay --data $(DATA) $(if $(ORDERS),--orders $(ORDERS)) $(if $(SHAPE),--shape $(SHAPE))
+
+differential: $(STAMP)  ## the same purchases in one process and in six services; all books compared (SEED=, PURCHASES=)
+	SEED=$(SEED) PURCHASES=$(or $(PURCHASES),40) $(BIN)/python -m pytest -q tests/topologies/test_differential.py
+
+test-alone: $(STAMP)  ## the tests of each context with only that context installed (CONTEXT=one of them)
+	@set -e; for context in $(or $(CONTEXT),identity catalog cart promotion order notification); do \
+		echo "$$context alone"; CONTEXTS=$$context $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/contexts/$$context; \
+	done
 
 bench: $(STAMP)  ## measure list, detail, purchase and events against their floors
 	$(BIN)/python -m tests.bench

@@ -25,7 +25,7 @@ from ecommerce.db.configuration import one_database_each
 from ecommerce.topology import Topology
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 180
+READY_SECONDS = 300
 STOP_SECONDS = 60
 RATE_LIMITS = (
     "THROTTLE_ANON", "THROTTLE_USER", "THROTTLE_LOGIN",

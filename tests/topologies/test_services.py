@@ -54,7 +54,7 @@ def test_it_has_the_addresses_of_its_context_and_those_for_operators(context: st
 
     assert api
     assert {each for each in found if each.startswith("api/v1/")} == api
-    pages = {"_allauth", "accounts"} if context == "identity" else set()
+    pages = {"_allauth"} if context == "identity" else set()
     assert {each.split("/")[0] for each in found if not each.startswith(("api/", "^api/"))} == OPERATORS | pages
 
 

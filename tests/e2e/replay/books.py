@@ -105,6 +105,12 @@ class Books:
         text = sql.SQL(query).format(schema=sql.Identifier(f"{context}_service"))
         return self._connections[context].execute(text, parameters).fetchall()
 
+    def table(self, context: str, table: str) -> list[dict[str, Any]]:
+        """Return all rows of a table, as JSON has them."""
+        query = sql.SQL("SELECT to_jsonb(t) FROM {}.{} AS t")
+        name = sql.Identifier(f"{context}_service"), sql.Identifier(table)
+        return [row for (row,) in self._connections[context].execute(query.format(*name)).fetchall()]
+
     def number(self, context: str, query: LiteralString) -> int:
         return int(self.rows(context, query)[0][0])
 
