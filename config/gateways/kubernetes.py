@@ -18,6 +18,8 @@ WATCHING = f"{PART_OF}-watching"
 """That of Prometheus and of what collects traces."""
 INGRESS = "ingress"
 """That of the ingress controller."""
+SCALER = "keda"
+"""That of what makes workers more; it asks the broker how much waits."""
 SHOP = "shop"
 """The process group that holds everything."""
 HOST = "loja.example"
@@ -117,16 +119,16 @@ def _policies_of(
 
 def _policies_of_data(users: Mapping[str, Sequence[str]]) -> Iterator[Document]:
     """Let nobody to a database but those who use it. ``users`` are process groups by context."""
-    everybody = sorted({user for those in users.values() for user in those})
+    everybody = sorted({f"{PART_OF}-{user}" for those in users.values() for user in those})
     for context, those in users.items():
         labels = {"app.kubernetes.io/name": "postgres", "context": context}
-        yield _reached_by(f"postgres-{context}", labels, those, DATABASE_PORT)
-    yield _reached_by("rabbitmq", {"app.kubernetes.io/name": "rabbitmq"}, everybody, BROKER_PORT)
+        yield _reached_by(f"postgres-{context}", labels, [f"{PART_OF}-{user}" for user in those], DATABASE_PORT)
+    yield _reached_by("rabbitmq", {"app.kubernetes.io/name": "rabbitmq"}, [*everybody, SCALER], BROKER_PORT)
     yield _reached_by("redis", {"app.kubernetes.io/name": "redis"}, everybody, CACHE_PORT)
 
 
 def _reached_by(name: str, pods: dict[str, str], users: Sequence[str], port: int) -> Document:
-    incoming = {"from": [_namespace(f"{PART_OF}-{user}") for user in users], "ports": [_port(port)]}
+    incoming = {"from": [_namespace(user) for user in users], "ports": [_port(port)]}
     return _policy(DATA, name, pods, {"policyTypes": ["Ingress"], "ingress": [incoming]})
 
 

@@ -1,4 +1,4 @@
-"""``make run-services``: six services come up, sell through the gateway, stop together and come back with their data."""
+"""``make run-services``: six services come up, sell, stop together and come back with their data."""
 
 from __future__ import annotations
 

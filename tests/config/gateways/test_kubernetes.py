@@ -84,3 +84,23 @@ def test_only_who_calls_the_outside_gets_there() -> None:
 
     assert outside("order")
     assert not outside("cart")
+
+
+def test_a_database_is_reached_by_its_service_and_the_back_office() -> None:
+    [catalog] = policies("loja-data")["postgres-catalog"]["ingress"]
+    [broker] = policies("loja-data")["rabbitmq"]["ingress"]
+
+    assert namespaces(catalog["from"]) == {"loja-catalog", "loja-back-office"}
+    assert namespaces(broker["from"]) >= {"loja-catalog", "loja-notification", "keda"}
+
+
+def test_workers_are_made_more_by_the_queue_of_their_tasks() -> None:
+    [catalog] = [each for each in FILES["services/scaling.yaml"] if each["metadata"]["namespace"] == "loja-catalog"]
+    [monolith] = FILES["monolith/scaling.yaml"]
+
+    def queues(scaling: Document) -> list[str]:
+        triggers = scaling["spec"]["triggers"]
+        return [each["metadata"]["queueName"] for each in triggers if each["type"] == "rabbitmq"]
+
+    assert queues(catalog) == ["catalog_tasks"]
+    assert queues(monolith) == [context.task_queue for context in current().contexts]
