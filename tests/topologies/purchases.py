@@ -46,18 +46,24 @@ class Player:
         """Put some products into a new cart and return it."""
         cart: dict[str, Any] = self.shop.api("POST", "carts", json={}, login=customer)
         headers = {} if customer else {"X-Cart-Token": cart["token"]}
-        for slug in self.random.sample(self.products, self.random.randint(1, 3)):
-            variants = self.shop.api("GET", f"products/{slug}")["variants"]
-            variant = min(variants, key=lambda each: str(each["sku"]))
-            body = {"variant_id": variant["id"], "quantity": self.random.randint(1, 2)}
-            try:
-                self.shop.api("POST", f"carts/{cart['id']}/lines", json=body, headers=headers, login=customer)
-            except Refused as refused:
-                self.answers.append((variant["sku"], refused.status, refused.code))
+        missing = self.random.randint(1, 3)
+        for slug in self.random.sample(self.products, 20):
+            missing -= self._add(slug, cart["id"], headers, customer) if missing else 0
         if coupon:
             path = f"carts/{cart['id']}/coupon"
             self.shop.api("PUT", path, json={"code": coupon}, headers=headers, login=customer)
         return cart
+
+    def _add(self, slug: str, cart: str, headers: Mapping[str, str], customer: Login | None) -> bool:
+        """Put one or two pieces of a product into a cart, unless there are none."""
+        variant = min(self.shop.api("GET", f"products/{slug}")["variants"], key=lambda each: str(each["sku"]))
+        body = {"variant_id": variant["id"], "quantity": self.random.randint(1, 2)}
+        try:
+            self.shop.api("POST", f"carts/{cart}/lines", json=body, headers=headers, login=customer)
+        except Refused as refused:
+            self.answers.append((variant["sku"], refused.status, refused.code))
+            return False
+        return True
 
     def buy(
         self, email: str, cart: Mapping[str, Any], pay: Callable[[Decimal], list[dict[str, Any]]],
