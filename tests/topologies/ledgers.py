@@ -29,7 +29,8 @@ OF_THE_MACHINERY = re.compile(
 CHANCE = {
     "attempt", "attempts", "barcode", "br_code", "context", "due_at", "duration_ms", "headers", "lease_owner",
     "lease_until", "linha_digitavel", "next_attempt_at", "number", "password", "position", "provider_id", "ran_by",
-    "recipient_hash", "search_vector", "token", "token_hash", "txid",
+    "recipient_hash", "search_vector", "token", "token_hash",
+    "traceparent", "txid",
 }  # fmt: skip
 """Columns whose values are drawn, counted up or measured; ``context`` is what a message's author knew just then."""
 NAMED: Mapping[str, LiteralString] = {
