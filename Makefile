@@ -8,7 +8,7 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults stop clean lock
+.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events bench-checkouts faults stop clean lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench: $(STAMP)  ## measure list, detail, purchase and events against their floo
 
 bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of events beside their floors
 	$(BIN)/python -m tests.bench.backbone $(if $(ARCHIVED),--archived $(ARCHIVED))
+
+bench-checkouts: $(STAMP)  ## measure checkouts and purchases by 1, 8 and 32 buyers, of one product and of 10,000
+	$(BIN)/python -m tests.bench.checkouts
 
 faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=, KEEP=)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER)) $(if $(KEEP),--keep)
