@@ -65,6 +65,24 @@ EVENT_SECONDS = Histogram(
     ["service"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600),
 )
+CALLS = Counter(
+    "calls_total",
+    "Calls over HTTP to other contexts, by outcome: ok, refused, unreachable, timeout, unavailable, crashed, rejected, "
+    "deadline, open, failed. Calls within a process are not counted.",
+    ["interface", "method", "outcome"],
+)
+CALL_SECONDS = Histogram(
+    "call_duration_seconds",
+    "Time that a call over HTTP took its caller, with all attempts.",
+    ["interface", "method"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+BREAKER_STATE = Gauge(
+    "call_breaker_state",
+    "The circuit breaker of a called context, as seen by its latest caller: 0 closed, 1 half open, 2 open.",
+    ["context"],
+    multiprocess_mode="mostrecent",
+)
 
 
 def multiprocess_directory() -> Path | None:
