@@ -40,6 +40,9 @@ if apps.is_installed("django.contrib.admin"):
         path("admin/", admin.site.urls),
     ]
 
+internal: list[Route] = [path("internal/", include("ecommerce.calls.urls"))] if settings.SERVICE_KEYS_DIR else []
+"""For other services, never for a gateway. A process without service keys has none."""
+
 urlpatterns: list[Route] = [
     path("", views.home, name="home"),
     path("status.json", views.status, name="status"),
@@ -49,6 +52,7 @@ urlpatterns: list[Route] = [
     re_path(r"^api/(?P<path>.*)$", errors.no_such_endpoint),
     path("", include("ecommerce.observability.urls")),
     path(".well-known/jwks.json", jwks_document, name="jwks"),
+    *internal,
     *back_office,
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
 ]

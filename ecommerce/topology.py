@@ -62,7 +62,8 @@ class Topology:
         """Read ``CONTEXTS`` (comma-separated, default all) and ``<CONTEXT>_URL``.
 
         Raises:
-            ImproperlyConfigured: an unknown context is named, or a context is neither local nor has a URL.
+            ImproperlyConfigured: an unknown context is named. Whether a context that runs elsewhere has a URL is asked
+                when it is called: many commands and most tests of a context call nobody.
         """
         wanted = {name.strip() for name in environment.get("CONTEXTS", "").split(",") if name.strip()} or set(ports)
         if unknown := wanted - set(ports):
@@ -83,6 +84,16 @@ class Topology:
 
     def __getitem__(self, name: str) -> Context:
         return self.by_name[name]
+
+    def url_of(self, name: str) -> str:
+        """Return the base URL of a context that runs elsewhere.
+
+        Raises:
+            ImproperlyConfigured: nobody said where.
+        """
+        if not self[name].url:
+            raise ImproperlyConfigured(f"{name.upper()}_URL is not set: {name} does not run in this process")
+        return self[name].url
 
     def of_module(self, module: str) -> Context:
         """Return the context that a dotted module path such as ``contexts.cart.views`` belongs to."""

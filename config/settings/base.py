@@ -9,6 +9,7 @@ import environ
 from config.settings.accounts import *  # noqa: F403
 from config.settings.back_office import *  # noqa: F403
 from config.settings.back_office import BACK_OFFICE_APPS, BACK_OFFICE_CONTEXT_PROCESSORS, BACK_OFFICE_MIDDLEWARE
+from config.settings.calls import *  # noqa: F403
 from config.settings.celery import celery_settings
 from config.settings.rest import *  # noqa: F403
 from config.settings.shop import *  # noqa: F403
@@ -42,6 +43,14 @@ BROKER_TIMEOUT = 3
 """Seconds to wait for a connection to the broker."""
 CALLS_ROUND_TRIP = env.bool("CALLS_ROUND_TRIP", default=False)
 """Send the arguments and results of local interface calls through the codec, as a remote call would."""
+SERVICE_ISSUER = "+".join(sorted(context.name for context in TOPOLOGY.local))
+"""The name that this process signs its calls to other services with: its context's, ``cart+promotion`` for several."""
+SERVICE_KEYS_DIR = env.str("SERVICE_KEYS_DIR", default="")
+"""Holds ``private.pem`` and ``<issuer>.pub.pem`` of each caller, read again when they change. Without it there is no
+``/internal/``."""
+CALLS_BREAKER_FAILURES = env.int("CALLS_BREAKER_FAILURES", default=5)
+CALLS_BREAKER_SECONDS = env.float("CALLS_BREAKER_SECONDS", default=5.0)
+"""After so many failures in a row a neighbour is left alone for so long."""
 CACHE_URL = env.str("CACHE_URL", default="locmemcache://?max_entries=50000")
 CACHES = {"default": env.cache_url_config(CACHE_URL)}
 
@@ -150,8 +159,8 @@ CORS_EXPOSE_HEADERS = [
     "retry-after", "x-correlation-id",
 ]  # fmt: skip
 CORS_PREFLIGHT_MAX_AGE = 86400
-SECURE_REDIRECT_EXEMPT = [r"^(health|ready|live|metrics)$"]
-"""Orchestrators and Prometheus ask by plain HTTP, from inside."""
+SECURE_REDIRECT_EXEMPT = [r"^(health|ready|live|metrics)$", r"^internal/"]
+"""Orchestrators, Prometheus and our own services ask by plain HTTP, from inside."""
 
 # --- watching it run -------------------------------------------------------------------------------------------------
 _SOLE = TOPOLOGY.local[0].name if len(TOPOLOGY.local) == 1 else "ecommerce"

@@ -23,6 +23,7 @@ from django.db.models.functions import Now
 
 from ecommerce import clock, codec
 from ecommerce.db.plans import planned_each_time
+from ecommerce.errors import Unreachable
 from ecommerce.inbox.figures import figures
 from ecommerce.inbox.group import grouped
 from ecommerce.inbox.models import ParkedMessage, ParkedStatus
@@ -56,11 +57,14 @@ LOOK_EVERY = 5.0
 COUNT_EVERY = 10.0
 MAX_ATTEMPTS = 10
 LONGEST_PAUSE = 300.0
+LONGEST_WAIT = 30.0
+"""Seconds between two attempts to reach a neighbour; its circuit breaker makes them cheap."""
 KILLER = 5
 """A message that a handler began with so often, and never ended, is taken to be what kills the consumer."""
 
 DUE = """
-    SELECT p.id, p.consumer, p.headers, p.body, p.attempts FROM inbox_parked p
+    SELECT p.id, p.consumer, p.headers, p.body, p.attempts, extract(epoch FROM clock_timestamp() - p.created_at)::float8
+    FROM inbox_parked p
     WHERE p.status = 'RETRY' AND p.available_at <= clock_timestamp() AND p.consumer = ANY(%s)
       AND NOT EXISTS (SELECT 1 FROM inbox_parked e
                       WHERE e.consumer = p.consumer AND e.partition_key = p.partition_key AND e.id < p.id)
@@ -148,7 +152,7 @@ class Consumer:
             cursor.execute(DUE, [list(by_name), BATCH])
             due = cursor.fetchall()
         self._waiting = self._waiting or bool(due)
-        for row_id, consumer, headers, body, attempts in due:
+        for row_id, consumer, headers, body, attempts, age in due:
             parked = ParkedMessage.objects.using(self.context.alias).filter(id=row_id)
             headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])
             handler = by_name[consumer]
@@ -157,6 +161,9 @@ class Consumer:
             try:
                 envelope = Envelope.from_headers(headers)
                 self._run(handler, envelope, _event(handler, envelope, body.encode()), before=row_id)
+            except Unreachable as error:
+                self._survive()
+                parked.update(**_while_unreachable(attempts, error, age))
             except Exception as error:
                 self._survive()
                 parked.update(**_after_failure(attempts + 1, error))
@@ -214,6 +221,10 @@ class Consumer:
             self._run(handler, envelope, event)
         except KeyBlocked:
             self._park(handler.name, delivery, envelope, "waits for an earlier message of its key")
+        except Unreachable as error:
+            self._survive()
+            log.warning("neighbour_unreachable", consumer=handler.name, event_id=str(envelope.id), reason=error.detail)
+            self._park(handler.name, delivery, envelope, _told(error))
         except Exception as error:
             self._survive()
             with following(envelope):
@@ -390,6 +401,17 @@ def _processing(handler: Handler, envelope: Envelope) -> Iterator[None]:
         yield
 
 
+def _while_unreachable(attempts: int, error: Unreachable, age: float) -> dict[str, Any]:
+    """Return what a parked message is to be told when a neighbour that its handler asks is not there: it is nobody's
+    fault, so it is not counted, and tried for ever, after a random pause up to as long as it has waited already."""
+    pause = timedelta(seconds=random.uniform(0, min(LONGEST_WAIT, max(age, 1.0))))  # noqa: S311
+    return {"reason": _told(error), "attempts": attempts, "status": ParkedStatus.RETRY, "available_at": Now() + pause}
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _pause(attempts: int) -> timedelta:
     """Full jitter: anything up to twice as long after each attempt, at most five minutes."""
     return timedelta(seconds=random.uniform(0, min(LONGEST_PAUSE, 2.0**attempts)))  # noqa: S311
@@ -399,7 +421,7 @@ def _after_failure(attempts: int, error: Exception) -> dict[str, Any]:
     """Return what a parked message is to be told. Its pause is on the database's clock, which all workers share."""
     hopeless = isinstance(error, (codec.Undecodable, Overtaken)) or attempts >= MAX_ATTEMPTS
     return {
-        "reason": f"{type(error).__name__}: {error}",
+        "reason": _told(error),
         "attempts": attempts,
         "status": ParkedStatus.PARKED if hopeless else ParkedStatus.RETRY,
         "available_at": Now() + _pause(attempts),

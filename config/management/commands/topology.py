@@ -1,7 +1,7 @@
 """``manage.py topology``: contexts, events and calls as the code has them.
 
 Writes and checks the documents of them and of the sagas, and keeps the code to what was released: the schemas of the
-events, the step lists of the sagas.
+events, the methods of the interfaces, the step lists of the sagas.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import step_lists
+from config import interfaces, step_lists
 from config.documents import documents
 from config.landscape import Landscape
 from config.releases import Gate, gate, release
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         purpose.add_argument(
             "--check",
             action="store_true",
-            help="fail when a document is out of date, or an event or a saga is not as released",
+            help="fail when a document is out of date, or an event, an interface or a saga is not as released",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,24 +58,25 @@ class Command(BaseCommand):
         """Write the schemas and step lists that others may rely on from now on.
 
         Raises:
-            CommandError: an event or a released step list changed incompatibly; nothing was written.
+            CommandError: an event, an interface or a released step list changed incompatibly; nothing was written.
         """
         if refusals := [compared.refusal for compared in _compared(landscape) if compared.breaches]:
             raise CommandError("\n".join(refusals))
         schemas = _schemas()
         written = [f"events/{type_}" for type_ in release(_events(landscape), schemas / "events")]
+        written += [f"interfaces/{name}" for name in interfaces.release(landscape.methods, schemas / "interfaces")]
         written += [f"sagas/{name}" for name in step_lists.release(landscape.sagas, schemas / "sagas")]
         for name in written:
             self.stdout.write(f"docs/schemas/{name}.json written")
         if not written:
-            self.stdout.write("Every event and every saga is released as it is.")
+            self.stdout.write("Every event, every interface and every saga is released as it is.")
 
     def _check(self, landscape: Landscape) -> None:
         """Compare the documents and what was released with the code.
 
         Raises:
-            CommandError: a document is missing or out of date, an event or a released step list changed incompatibly,
-                or a compatible change or a new version is not released; the exit code is 1.
+            CommandError: a document is missing or out of date, an event, an interface or a released step list changed
+                incompatibly, or a compatible change or a new version is not released; the exit code is 1.
         """
         directory = settings.BASE_DIR / "docs"
         stale = [
@@ -87,7 +88,7 @@ class Command(BaseCommand):
         told = [text for compared in _compared(landscape) for text in (compared.refusal, compared.reminder)]
         if problems := [text for text in (*told, outdated) if text]:
             raise CommandError("\n".join(problems))
-        self.stdout.write("The generated documents are up to date, and events and sagas are as released.")
+        self.stdout.write("The generated documents are up to date, and events, interfaces and sagas are as released.")
 
 
 def _events(landscape: Landscape) -> list[type[Any]]:
@@ -99,9 +100,13 @@ def _schemas() -> Path:
     return directory
 
 
-def _compared(landscape: Landscape) -> tuple[Gate, Gate]:
+def _compared(landscape: Landscape) -> tuple[Gate, ...]:
     schemas = _schemas()
-    return gate(_events(landscape), schemas / "events"), step_lists.gate(landscape.sagas, schemas / "sagas")
+    return (
+        gate(_events(landscape), schemas / "events"),
+        interfaces.gate(landscape.methods, schemas / "interfaces"),
+        step_lists.gate(landscape.sagas, schemas / "sagas"),
+    )
 
 
 def _overview(landscape: Landscape) -> list[str]:
