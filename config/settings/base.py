@@ -171,6 +171,8 @@ LOGGING_CONFIG = "ecommerce.observability.logging.configure"
 LOGGING = logging_settings(json=LOG_JSON, level=LOG_LEVEL, service=SERVICE_NAME)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """When set, ``/metrics`` answers its bearer only."""
+WORKER_PORT = env.int("WORKER_PORT", default=0)
+"""Where a worker answers ``/health``, ``/ready``, ``/live`` and ``/metrics``; 0: nowhere."""
 STATUS_PAGE = env.bool("STATUS_PAGE", default=False)
 """Show the live picture on the front page; development settings do. It tells event types and times, nothing more."""
 

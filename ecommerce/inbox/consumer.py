@@ -11,8 +11,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -44,10 +44,10 @@ from ecommerce.inbox.receipt import (
 from ecommerce.inbox.registry import Handler, handlers
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Delivery
 from ecommerce.messaging.envelope import Envelope
+from ecommerce.messaging.traces import following
 from ecommerce.messaging.upcasting import upcast, with_older
-from ecommerce.observability import context as request_context
-from ecommerce.observability import metrics
-from ecommerce.topology import Context
+from ecommerce.observability import metrics, tracing
+from ecommerce.topology import Context, current
 
 BATCH = 100
 POLL_SECONDS = 1.0
@@ -227,7 +227,10 @@ class Consumer:
             self._park(handler.name, delivery, envelope, _told(error))
         except Exception as error:
             self._survive()
-            log.exception("handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id))
+            with following(envelope):
+                log.exception(
+                    "handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id)
+                )
             failure = _after_failure(1, error)
             self._park(handler.name, delivery, envelope, failure["reason"], status=failure["status"], attempts=1)
 
@@ -315,9 +318,10 @@ def consume(handler: Handler, envelope: Envelope, event: Any, *, before: int = L
     """
     receipt = _receipt(handler, envelope, before=before)
     try:
-        with _following(envelope):
+        with _processing(handler, envelope):
             read = handler.read([event])
-        _call(handler, envelope, event, receipt, read)
+            with receiving(receipt):
+                handler.function(event, envelope, *read)
         if receipt.recorded:
             return "handled"
         with transaction.atomic(using=handler.context):
@@ -334,7 +338,11 @@ def _read_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], tuple[Any, ...
         alike.setdefault(job.handler.reading, []).append(job)
     read = {}
     for group in alike.values():
-        found = group[0].handler.read([job.event for job in group])
+        first, *others = (job.envelope for job in group)
+        links = [envelope.traceparent for envelope in others]
+        span = tracing.span(f"read for {group[0].handler.context}", parent=first.traceparent, links=links)
+        with following(first), span:
+            found = group[0].handler.read([job.event for job in group])
         read.update(dict.fromkeys((job.key for job in group), found))
     return read
 
@@ -350,7 +358,8 @@ def _consume_together(
         if receipt.key in claimed:
             claimed.discard(receipt.key)
             receipt.claimed = True
-            _call(job.handler, job.envelope, job.event, receipt, read[job.key])
+            with _processing(job.handler, job.envelope), receiving(receipt):
+                job.handler.function(job.event, job.envelope, *read[job.key])
             begun.append(receipt)
     note_ignored([receipt for receipt in begun if not receipt.recorded])
     return {receipt.key: "handled" if receipt.recorded else "ignored" for receipt in begun}
@@ -376,19 +385,20 @@ def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Rec
     )  # fmt: skip
 
 
-def _call(handler: Handler, envelope: Envelope, event: Any, receipt: Receipt, read: tuple[Any, ...]) -> None:
-    with _following(envelope), receiving(receipt):
-        handler.function(event, envelope, *read)
-
-
-def _following(envelope: Envelope) -> AbstractContextManager[object]:
-    """Let what is logged, published and asked for within the block name the event as its cause."""
-    return request_context.bound(
-        correlation_id=envelope.correlationid,
-        causation_id=str(envelope.id),
-        traceparent=envelope.traceparent,
-        actor=envelope.actor,
-    )
+@contextmanager
+def _processing(handler: Handler, envelope: Envelope) -> Iterator[None]:
+    """Open the span of one handler's work on one event."""
+    attributes = {
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": current()[handler.context].queue,
+        "messaging.consumer.group.name": handler.name,
+        "messaging.message.id": str(envelope.id),
+        "messaging.rabbitmq.destination.routing_key": envelope.type,
+    }
+    span = tracing.span(f"process {handler.name}", attributes, kind="consumer", parent=envelope.traceparent)
+    with following(envelope), span:
+        yield
 
 
 def _while_unreachable(attempts: int, error: Unreachable, age: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from django.conf import settings
@@ -63,6 +63,8 @@ BINDINGS = "SELECT pattern FROM pgmq.topic_bindings WHERE queue_name = %s"
 
 
 class PgmqBroker(Broker):
+    system: ClassVar[str] = "pgmq"
+
     def declare(self, bindings: Mapping[str, Sequence[str]]) -> None:
         with _connect() as connection:
             for queue, types in bindings.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import amqp
@@ -41,6 +41,8 @@ ARRIVED = 0.001
 
 
 class RabbitBroker(Broker):
+    system: ClassVar[str] = "rabbitmq"
+
     def __init__(self, url: str, *, exchange: str = EXCHANGE) -> None:
         self._url = url
         self._exchange = exchange

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging.config
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from functools import lru_cache
@@ -20,6 +21,13 @@ PERSONAL = (
 )  # fmt: skip
 """A value is hidden when its key contains one of these words."""
 HIDDEN = "[redacted]"
+TEXTS = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # an address of mail
+    r"|\b\d{3}\.\d{3}\.\d{3}-\d{2}\b|\b\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}\b"  # CPF and CNPJ as people write them
+    r"|(?<=\)=\()[^)\n]*(?=\))"  # PostgreSQL: Key (email)=(...) already exists
+    r"|(?<=Bearer )[\w.~+/=-]+"
+)
+"""What is hidden wherever it stands, in texts of errors most of all."""
 MAX_DEPTH = 6
 
 EventDict = MutableMapping[str, Any]
@@ -82,6 +90,7 @@ def formatter(*, json: bool, service: str) -> logging.Formatter:
     if json:
         tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
         ending = [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
+    ending.append(hide_in_texts)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
         processors=[*shared, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
@@ -102,9 +111,15 @@ def add_request_context(_logger: Any, _method: str, event: EventDict) -> EventDi
     if context := bound_or_none():
         event["correlation_id"] = context.correlation_id
         event["trace_id"] = context.trace_id
+        event["span_id"] = context.span_id
         if context.actor:
             event["actor"] = context.actor
     return event
+
+
+def hide_in_texts(_logger: Any, _method: str, line: str) -> str:
+    """Hide personal data and secrets that can be told by their form."""
+    return TEXTS.sub(HIDDEN, line)
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:

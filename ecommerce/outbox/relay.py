@@ -26,6 +26,7 @@ from ecommerce.db.plans import planned_each_time
 from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
 from ecommerce.messaging.envelope import Envelope, Message
+from ecommerce.messaging.traces import following, sending
 from ecommerce.observability import metrics
 from ecommerce.outbox.figures import figures
 from ecommerce.outbox.models import PARTITIONS
@@ -266,8 +267,9 @@ class Relay:
             return 0
 
     def _hand_over(self, rows: Sequence[Row]) -> int:
-        with transaction.atomic(using=self.context.alias):
-            published = self._broker.hand_off(self.context.alias, [row.message() for row in rows])
+        messages = [row.message() for row in rows]
+        with sending(messages, system=self._broker.system) as sent, transaction.atomic(using=self.context.alias):
+            published = self._broker.hand_off(self.context.alias, sent)
             if published.refused:
                 self.drained = False
                 if len(first_of_each_aggregate(rows)) < len(rows):
@@ -285,7 +287,8 @@ class Relay:
             return 0
         self.drained = self.drained and len(rows) == len(read)
         try:
-            published = self._publisher.publish([row.message() for row in rows], timeout=CONFIRM_TIMEOUT)
+            with sending([row.message() for row in rows], system=self._broker.system) as sent:
+                published = self._publisher.publish(sent, timeout=CONFIRM_TIMEOUT)
         except BrokerUnavailable as error:
             log.warning("broker_unavailable", context=self.context.name, error=str(error))
             time.sleep(random.uniform(0, POLL_SECONDS))  # noqa: S311
@@ -333,7 +336,8 @@ class Relay:
             outcome = "refused" if row.event_id in published.refused else "published"
             metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, outcome).inc()
             if reason := published.refused.get(row.event_id):
-                log.error("event_refused", context=self.context.name, event_type=row.event_type, reason=reason)
+                with following(row.message().envelope):
+                    log.error("event_refused", context=self.context.name, event_type=row.event_type, reason=reason)
 
     def _release_all(self) -> None:
         with transaction.atomic(using=self.context.alias), connections[self.context.alias].cursor() as cursor:
