@@ -1,5 +1,5 @@
-"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each local context, one that writes
-down what all of them did, and an endpoint for whoever watches.
+"""What runs in a Celery worker beside its tasks: a relay and a consumer thread for each context served here, one that
+writes down what all of them did, and an endpoint for whoever watches.
 
 ``settings.EVENT_THREADS`` may leave relays or consumers to other workers."""
 
@@ -21,7 +21,7 @@ from ecommerce.observability import health
 from ecommerce.observability.endpoint import Endpoint, serve
 from ecommerce.observability.flow import Recorder
 from ecommerce.outbox.relay import Relay
-from ecommerce.topology import current, local_aliases
+from ecommerce.topology import current
 
 SHUTDOWN_SECONDS = 15
 SILENT_SECONDS = 60.0
@@ -40,8 +40,9 @@ class EventThreads(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         broker = get_broker()
         parts: dict[str, Any] = {"relay": Relay, "consumer": Consumer}
-        self.threads.append(Supervised("flow", Recorder(local_aliases()).run))
-        for context in current().local:
+        served = current().served
+        self.threads.append(Supervised("flow", Recorder([context.alias for context in served]).run))
+        for context in served:
             for part in settings.EVENT_THREADS:
                 run = parts[part](context, broker).run
                 self.threads.append(Supervised(f"{part}-{context.name}", _declared(broker, run)))

@@ -8,7 +8,12 @@ import environ
 
 from config.settings.accounts import *  # noqa: F403
 from config.settings.back_office import *  # noqa: F403
-from config.settings.back_office import BACK_OFFICE_APPS, BACK_OFFICE_CONTEXT_PROCESSORS, BACK_OFFICE_MIDDLEWARE
+from config.settings.back_office import (
+    ACCOUNTS_APPS,
+    ACCOUNTS_CONTEXT_PROCESSORS,
+    ACCOUNTS_MIDDLEWARE,
+    BACK_OFFICE_APPS,
+)
 from config.settings.calls import *  # noqa: F403
 from config.settings.celery import celery_settings
 from config.settings.rest import *  # noqa: F403
@@ -16,7 +21,7 @@ from config.settings.shop import *  # noqa: F403
 from ecommerce.db.configuration import broker_database, databases
 from ecommerce.http.keys import public_keys
 from ecommerce.observability.logging import settings_for as logging_settings
-from ecommerce.topology import Topology
+from ecommerce.topology import BackOffice, Topology
 
 django_stubs_ext.monkeypatch()
 env = environ.Env()
@@ -71,11 +76,13 @@ LANGUAGES = [("pt-br", "Português (Brasil)"), ("en", "English")]
 USE_I18N = True
 SITE_ID = 1
 
-BACK_OFFICE = TOPOLOGY["identity"].local
-"""The admin and the account pages run where the users are."""
+ACCOUNTS = TOPOLOGY["identity"].local
+"""Sessions, logins and Django's permissions are where the users are."""
+BACK_OFFICE = TOPOLOGY.back_office is not BackOffice.FALSE
 INSTALLED_APPS = [
     "config.apps.BackOfficeConfig",
     *(BACK_OFFICE_APPS if BACK_OFFICE else []),
+    *(ACCOUNTS_APPS if ACCOUNTS else []),
     "django.contrib.staticfiles",
     "corsheaders",
     "rest_framework",
@@ -93,12 +100,12 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ecommerce.observability.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    *(["whitenoise.middleware.WhiteNoiseMiddleware"] if BACK_OFFICE else []),
     "corsheaders.middleware.CorsMiddleware",
-    *(["config.middleware.BackOfficeSession"] if BACK_OFFICE else []),
+    *(["config.middleware.BackOfficeSession"] if ACCOUNTS else []),
     "config.language.Language",
     "django.middleware.csrf.CsrfViewMiddleware",
-    *(BACK_OFFICE_MIDDLEWARE if BACK_OFFICE else []),
+    *(ACCOUNTS_MIDDLEWARE if ACCOUNTS else []),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -110,7 +117,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
-                *(BACK_OFFICE_CONTEXT_PROCESSORS if BACK_OFFICE else []),
+                *(ACCOUNTS_CONTEXT_PROCESSORS if ACCOUNTS else []),
             ]
         },
     }
@@ -163,8 +170,7 @@ SECURE_REDIRECT_EXEMPT = [r"^(health|ready|live|metrics)$", r"^internal/"]
 """Orchestrators, Prometheus and our own services ask by plain HTTP, from inside."""
 
 # --- watching it run -------------------------------------------------------------------------------------------------
-_SOLE = TOPOLOGY.local[0].name if len(TOPOLOGY.local) == 1 else "ecommerce"
-SERVICE_NAME = env.str("SERVICE_NAME", default=_SOLE)
+SERVICE_NAME = env.str("SERVICE_NAME", default=TOPOLOGY.service)
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_JSON = env.bool("LOG_JSON", default=True)
 LOGGING_CONFIG = "ecommerce.observability.logging.configure"

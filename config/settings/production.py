@@ -26,9 +26,10 @@ if not os.environ.get("DATABASE_URL"):
             f"{_context.name.upper()}_DATABASE_URL",
             "the PostgreSQL of this context; or set DATABASE_URL to an administrator of one server for all contexts",
         )
-if TOPOLOGY["identity"].local:
+_served = {_context.name for _context in TOPOLOGY.served}
+if "identity" in _served:
     _require("JWT_PRIVATE_KEY", "PEM of the RSA key that signs access tokens; make one with: openssl genrsa 2048")
-else:
+elif _served:
     _require("JWT_PUBLIC_KEYS", "PEM of the public key of the process that signs access tokens")
 _here = {_context.name for _context in TOPOLOGY.local}
 if len(_here) < len(TOPOLOGY.contexts):

@@ -47,23 +47,6 @@ def test_the_admin_answers_without_its_slash_too(client: Client) -> None:
     assert client.get("/admin").headers["Location"] == reverse("admin:index")
 
 
-def test_a_process_with_one_context_starts_without_the_back_office() -> None:
-    others = ("IDENTITY", "CART", "ORDER", "PROMOTION", "NOTIFICATION")
-    elsewhere = {f"{name}_URL": "http://127.0.0.1" for name in others}
-    environment = {**os.environ, "CONTEXTS": "catalog", **elsewhere}
-    code = """
-import django; django.setup()
-from django.apps import apps
-from django.core.management import call_command
-from django.test import Client
-call_command("check")
-print(apps.is_installed("django.contrib.admin"), [Client().get(url).status_code for url in ("/", "/live", "/admin/")])
-"""
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-
-    assert "False [200, 200, 404]" in done.stdout, done.stderr
-
-
 def test_a_process_without_service_keys_has_no_internal_addresses(client: Client) -> None:
     response = client.post("/internal/catalog/v1/get_variants", b'{"ids":[]}', content_type="application/json")
 
