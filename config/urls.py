@@ -2,13 +2,14 @@
 
 from importlib.util import find_spec
 
+from csp.decorators import csp_replace
 from django.apps import apps
 from django.conf import settings
 from django.conf.urls.static import static
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from config import views
 from ecommerce.http import errors
@@ -22,6 +23,7 @@ handler403 = errors.handler403
 handler404 = errors.handler404
 handler500 = errors.handler500
 
+documented = csp_replace(settings.CSP_DOCUMENTATION)
 contexts: list[Route] = [
     path("", include(f"{context.app}.urls")) for context in current().local if find_spec(f"{context.app}.urls")
 ]
@@ -45,7 +47,7 @@ urlpatterns: list[Route] = [
     path("status.json", views.status, name="status"),
     path("api/v1/", include(contexts)),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", documented(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     re_path(r"^api/(?P<path>.*)$", errors.no_such_endpoint),
     path("", include("ecommerce.observability.urls")),
     path(".well-known/jwks.json", jwks_document, name="jwks"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging.config
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import ExcInfo
 
 from ecommerce.observability.context import bound_or_none
 
@@ -20,6 +23,8 @@ PERSONAL = (
 )  # fmt: skip
 """A value is hidden when its key contains one of these words."""
 HIDDEN = "[redacted]"
+ROW = re.compile(r"\nDETAIL:.*?(?=\n\n|\Z)", re.DOTALL)
+"""Where PostgreSQL tells, as part of an error, the values of the row that a constraint refused."""
 MAX_DEPTH = 6
 
 EventDict = MutableMapping[str, Any]
@@ -77,10 +82,10 @@ def formatter(*, json: bool, service: str) -> logging.Formatter:
         redact,
     ]
     ending: list[Any] = [
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_traceback)
     ]
     if json:
-        tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        tracebacks = ExceptionRenderer(_traceback)
         ending = [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
@@ -132,3 +137,19 @@ def _redacted(value: Any, depth: int) -> Any:
     if isinstance(value, list | tuple):
         return [_redacted(item, depth - 1) for item in value]
     return value
+
+
+_transform = ExceptionDictTransformer(show_locals=False)
+
+
+def _traceback(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    entries = _transform(exc_info)
+    for entry in entries:
+        entry["exc_value"] = entry["exc_value"].partition("\nDETAIL:")[0]
+    return entries
+
+
+def _write_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    stream.write(ROW.sub("", written.getvalue()))

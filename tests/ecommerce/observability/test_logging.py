@@ -164,3 +164,23 @@ def test_the_setting_configures_the_root_logger(monkeypatch: pytest.MonkeyPatch)
         assert logging.getLogger("django.request").getEffectiveLevel() == logging.ERROR
     finally:
         root.handlers, root.level = handlers, level
+
+
+@pytest.mark.parametrize("shown", ["lines", "console"])
+def test_the_row_that_a_constraint_refused_is_not_told(shown: str, request: pytest.FixtureRequest) -> None:
+    """PostgreSQL quotes it whole: addresses, documents, tokens."""
+    handler: Lines = request.getfixturevalue(shown)
+    told = 'violates "cards_number"\nDETAIL:  Failing row contains (ana@example.com,\n52998224725).'
+    try:
+        try:
+            raise ValueError(told)
+        except ValueError as error:
+            raise RuntimeError("not saved") from error
+    except RuntimeError:
+        structlog.get_logger("shop").exception("unhandled")
+
+    [line] = handler.lines
+    assert 'cards_number' in line
+    assert "not saved" in line
+    assert "ana@example.com" not in line
+    assert "52998224725" not in line
