@@ -8,7 +8,7 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults stop clean lock
+.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults audit fuzz stop clean lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -70,6 +70,12 @@ bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of
 
 faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=, KEEP=)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER)) $(if $(KEEP),--keep)
+
+audit: $(STAMP)  ## the locked packages: hashes, withdrawn releases, known weaknesses, licences
+	$(BIN)/python -m tests.audit
+
+fuzz: $(STAMP)  ## the whole API by generated requests, for long (EXAMPLES=200 of each kind for each operation)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 0 tests/e2e/test_conformance.py
 
 stop: $(STAMP)  ## stop an embedded database that is still running
 	$(BIN)/python manage.py db stop

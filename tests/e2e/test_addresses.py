@@ -21,7 +21,7 @@ PUBLIC = {
     "", "status.json", "api/schema/", "api/docs/", "^api/(?P<path>.*)$", "health", "ready", "live", "metrics",
     ".well-known/jwks.json", "admin",
 }  # fmt: skip
-"""Nothing of a customer's is there; ``metrics`` asks for a token when there is one, ``status.json`` is off by default."""
+"""Nothing of a customer's is there. ``metrics`` asks for a token when there is one, ``status.json`` is off at first."""
 FOR_ANY_STAFF = {
     "admin/", "admin/search/", "admin/password_change/", "admin/password_change/done/", "admin/jsi18n/",
 }  # fmt: skip

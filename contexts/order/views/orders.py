@@ -10,7 +10,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.order.models import Order
 from contexts.order.queries import orders_matching, orders_of, sales_between
 from contexts.order.serializers import (
     CancelSerializer,

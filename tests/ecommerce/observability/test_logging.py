@@ -180,7 +180,7 @@ def test_the_row_that_a_constraint_refused_is_not_told(shown: str, request: pyte
         structlog.get_logger("shop").exception("unhandled")
 
     [line] = handler.lines
-    assert 'cards_number' in line
+    assert "cards_number" in line
     assert "not saved" in line
     assert "ana@example.com" not in line
     assert "52998224725" not in line
