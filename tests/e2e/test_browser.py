@@ -154,7 +154,9 @@ def test_no_page_is_stopped_by_its_own_policy(page: Page) -> None:
     page.get_by_text("/api/v1/categories").first.click(timeout=30_000)
     page.get_by_role("button", name="Try it out").first.click()
     page.get_by_role("button", name="Execute").first.click()
-    expect(page.locator(".live-responses-table .response-col_status").first).to_contain_text("200", timeout=30_000)
+    expect(page.locator(".live-responses-table .response .response-col_status").first).to_contain_text(
+        "200", timeout=30_000
+    )
     log_in(page)
     for path in BACK_OFFICE:
         answer = page.goto(path, wait_until="networkidle")
