@@ -25,6 +25,8 @@ PERSONAL = (
 HIDDEN = "[redacted]"
 ROW = re.compile(r"\nDETAIL:.*?(?=\n\n|\Z)", re.DOTALL)
 """Where PostgreSQL tells, as part of an error, the values of the row that a constraint refused."""
+MAILBOX = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+"""An address inside a text, as in what a mail server says of a recipient."""
 MAX_DEPTH = 6
 
 EventDict = MutableMapping[str, Any]
@@ -113,13 +115,22 @@ def add_request_context(_logger: Any, _method: str, event: EventDict) -> EventDi
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Hide personal data and secrets, at any depth, by the name of their key."""
+    """Hide personal data and secrets, at any depth, by the name of their key, and addresses in any text."""
     for key, value in event.items():
         if is_personal(key):
             event[key] = HIDDEN
+        elif isinstance(value, str):
+            event[key] = impersonal(value)
         elif isinstance(value, Mapping | list | tuple):
             event[key] = _redacted(value, MAX_DEPTH)
     return event
+
+
+def impersonal(text: str) -> str:
+    """Return a text without the addresses in it and without the rows that PostgreSQL quotes."""
+    if "\nDETAIL:" in text:
+        text = ROW.sub("", text)
+    return MAILBOX.sub(HIDDEN, text) if "@" in text else text
 
 
 @lru_cache(maxsize=4096)
@@ -136,7 +147,7 @@ def _redacted(value: Any, depth: int) -> Any:
         return {k: HIDDEN if is_personal(str(k)) else _redacted(v, depth - 1) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted(item, depth - 1) for item in value]
-    return value
+    return impersonal(value) if isinstance(value, str) else value
 
 
 _transform = ExceptionDictTransformer(show_locals=False)
@@ -145,11 +156,11 @@ _transform = ExceptionDictTransformer(show_locals=False)
 def _traceback(exc_info: ExcInfo) -> list[dict[str, Any]]:
     entries = _transform(exc_info)
     for entry in entries:
-        entry["exc_value"] = entry["exc_value"].partition("\nDETAIL:")[0]
+        entry["exc_value"] = impersonal(entry["exc_value"].partition("\nDETAIL:")[0])
     return entries
 
 
 def _write_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
     written = io.StringIO()
     structlog.dev.plain_traceback(written, exc_info)
-    stream.write(ROW.sub("", written.getvalue()))
+    stream.write(impersonal(written.getvalue()))

@@ -2,6 +2,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
@@ -184,3 +185,24 @@ def test_the_row_that_a_constraint_refused_is_not_told(shown: str, request: pyte
     assert "not saved" in line
     assert "ana@example.com" not in line
     assert "52998224725" not in line
+
+
+@pytest.mark.parametrize("shown", ["lines", "console"])
+def test_a_recipient_that_a_mail_server_refused_is_not_named(shown: str, request: pytest.FixtureRequest) -> None:
+    handler: Lines = request.getfixturevalue(shown)
+    refused = SMTPRecipientsRefused({"ana+loja@mail.example.com": (550, b"no such user")})
+    try:
+        raise refused
+    except SMTPRecipientsRefused:
+        logging.getLogger("shop").exception("Task %s raised: %s", "identity.send_mail", refused)
+
+    [line] = handler.lines
+    assert "no such user" in line
+    assert "example.com" not in line
+
+
+def test_a_traceback_that_somebody_put_into_the_message_tells_no_row_either(lines: Lines) -> None:
+    logging.getLogger("shop").error('IntegrityError: "orders"\nDETAIL:  Failing row contains (52998224725).\n')
+
+    assert "52998224725" not in lines.lines[0]
+    assert "IntegrityError" in only(lines)["event"]
