@@ -67,7 +67,8 @@ def complaint_without(variable: str) -> str:
 def alone(context: str) -> dict[str, str]:
     """Return the environment of a process that holds one context and finds the others by HTTP."""
     urls = {f"{name.upper()}_URL": f"http://{name}.example" for name in CONTEXTS if name != context}
-    return {**COMPLETE, **urls, "CONTEXTS": context, "JWT_PUBLIC_KEYS": public_pem(COMPLETE["JWT_PRIVATE_KEY"])}
+    public = public_pem(COMPLETE["JWT_PRIVATE_KEY"])
+    return {**COMPLETE, **urls, "CONTEXTS": context, "JWT_PUBLIC_KEYS": public, "SERVICE_KEYS_DIR": "/run/service-keys"}
 
 
 def main() -> int:
