@@ -1,11 +1,12 @@
 """Every address of this process. A context's routes exist where the context runs."""
 
+from csp.decorators import csp_replace
 from django.conf import settings
 from django.conf.urls.static import static
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from ecommerce.http import errors
 from ecommerce.http.views import SchemaView, jwks_document
@@ -28,11 +29,12 @@ back_office: list[Route] = []
 if settings.BACK_OFFICE:
     from config import event_pages, replay_page, views
 
+    documented = csp_replace(settings.CSP_DOCUMENTATION)
     back_office = [
         path("", views.home, name="home"),
         path("status.json", views.status, name="status"),
         path("api/schema/", SchemaView.as_view(), name="schema"),
-        path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+        path("api/docs/", documented(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
         path("admin", RedirectView.as_view(pattern_name="admin:index")),
         path("admin/eventos/", admin.site.admin_view(event_pages.events), name="events"),
         path("admin/eventos/figures.json", admin.site.admin_view(event_pages.figures), name="events-figures"),

@@ -9,6 +9,8 @@ __all__ = [
     "ACCOUNTS_MIDDLEWARE",
     "BACK_OFFICE_APPS",
     "BACK_OFFICE_PREFIXES",
+    "LOGIN_PATHS",
+    "THROTTLED_PREFIX",
     "UNFOLD",
 ]
 
@@ -41,6 +43,26 @@ ACCOUNTS_MIDDLEWARE = [
 BACK_OFFICE_PREFIXES = ("/admin/", "/accounts/", "/_allauth/")
 """Where people with a browser session are. Elsewhere sessions, logins and messages are not loaded: a request with a
 token must not pay for them."""
+
+THROTTLED_PREFIX = "/_allauth/"
+"""Counted as ``anon``: django-allauth's endpoints know nothing of REST framework's throttles."""
+_AUTH = f"{THROTTLED_PREFIX}app/v1/auth"
+LOGIN_PATHS = frozenset(
+    {
+        "/admin/login/",
+        f"{_AUTH}/login",
+        f"{_AUTH}/reauthenticate",
+        f"{_AUTH}/2fa/authenticate",
+        f"{_AUTH}/2fa/reauthenticate",
+        f"{_AUTH}/code/confirm",
+        f"{_AUTH}/email/verify",
+        f"{_AUTH}/password/request",
+        f"{_AUTH}/password/reset",
+        f"{_AUTH}/phone/verify",
+    }
+)
+"""What takes a password, a code or a key from a mail. A POST there, or a question about such a key, counts as
+``login``."""
 
 ACCOUNTS_CONTEXT_PROCESSORS = [
     "django.contrib.auth.context_processors.auth",

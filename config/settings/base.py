@@ -14,6 +14,7 @@ from config.settings.back_office import (
     ACCOUNTS_MIDDLEWARE,
     BACK_OFFICE_APPS,
 )
+from config.settings.browsers import *  # noqa: F403
 from config.settings.calls import *  # noqa: F403
 from config.settings.celery import celery_settings
 from config.settings.rest import *  # noqa: F403
@@ -100,10 +101,13 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ecommerce.observability.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "config.page_policy.ContentSecurityPolicy",
     *(["whitenoise.middleware.WhiteNoiseMiddleware"] if BACK_OFFICE else []),
     "corsheaders.middleware.CorsMiddleware",
     *(["config.middleware.BackOfficeSession"] if ACCOUNTS else []),
     "config.language.Language",
+    *(["ecommerce.http.middleware.ThrottleMiddleware"] if ACCOUNTS else []),
     "django.middleware.csrf.CsrfViewMiddleware",
     *(ACCOUNTS_MIDDLEWARE if ACCOUNTS else []),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -151,8 +155,11 @@ THROTTLE_RATES = {
     "anon": env.str("THROTTLE_ANON", default="100/min,1000/hour"),
     "user": env.str("THROTTLE_USER", default="100/min,1000/hour"),
     "login": env.str("THROTTLE_LOGIN", default="5/min"),
+    "code": env.str("THROTTLE_CODE", default="10/min,100/hour"),
+    "lookup": env.str("THROTTLE_LOOKUP", default="20/min,200/hour"),
 }
-"""Per address, per customer, and for endpoints that take a password or a code. Empty: no limit."""
+"""Per address of guests, per customer; per address for what takes a password, for what takes a code that somebody could
+guess, and for what asks another service. Empty: no limit."""
 
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/(api|_allauth|\.well-known)/"

@@ -40,6 +40,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "persistAuthorization": True,
         "displayRequestDuration": True,
         "filter": True,
+        "validatorUrl": None,
     },
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,

@@ -13,6 +13,7 @@ from ecommerce.calls.operation import Operation, operations
 from ecommerce.calls.providers import has_stand_in, provider_of
 from ecommerce.calls.remote import neighbour
 from ecommerce.errors import DomainError
+from ecommerce.observability import tracing
 from ecommerce.topology import current
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Method:
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
+        self._about = {"rpc.method": str(operation), "peer.service": operation.terms.context}
 
     def __call__(self, **arguments: Any) -> Any:
         operation = self._operation
@@ -59,8 +61,10 @@ class Method:
         operation.check(arguments)
         context = operation.terms.context
         if context in current().by_name and not current()[context].local and not has_stand_in(operation.interface):
-            return neighbour(context, current().url_of(context)).call(operation, arguments)
-        return _call_here(operation, arguments)
+            with tracing.span(str(operation), self._about, kind="client"):
+                return neighbour(context, current().url_of(context)).call(operation, arguments)
+        with tracing.span(str(operation), self._about):
+            return _call_here(operation, arguments)
 
 
 def _call_here(operation: Operation, arguments: dict[str, Any]) -> Any:

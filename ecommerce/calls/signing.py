@@ -107,6 +107,6 @@ def _verified(token: str, issuer: str, kid: str, audience: str) -> dict[str, Any
         leeway=LEEWAY,
         options={"require": ["iss", "aud", "scope", "iat", "exp"]},
     )
-    if claims["exp"] - claims["iat"] > LIFETIME:
+    if int(claims["exp"]) - int(claims["iat"]) > LIFETIME:
         raise jwt.InvalidTokenError("it lives too long")
     return claims

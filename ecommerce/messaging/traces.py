@@ -58,4 +58,4 @@ def _span(message: Message, system: str) -> tracing.Span:
 
 
 def _continued(message: Message, span: tracing.Span) -> Message:
-    return replace(message, envelope=replace(message.envelope, traceparent=span.traceparent))
+    return Message.of(replace(message.envelope, traceparent=span.traceparent), message.data)

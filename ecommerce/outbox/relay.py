@@ -7,7 +7,6 @@ rows any more. No transaction is open while publishing to a broker that is not t
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
@@ -25,7 +24,7 @@ from psycopg import sql
 from ecommerce.db.plans import planned_each_time
 from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
-from ecommerce.messaging.envelope import Envelope, Message
+from ecommerce.messaging.envelope import Message
 from ecommerce.messaging.traces import following, sending
 from ecommerce.observability import metrics
 from ecommerce.outbox.figures import figures
@@ -160,7 +159,7 @@ class Row:
     attempts: int
 
     def message(self) -> Message:
-        return Message(Envelope.from_headers(json.loads(self.headers)), self.payload.encode())
+        return Message(self.event_id, self.event_type, self.headers, self.payload.encode())
 
 
 class Relay:
@@ -332,9 +331,12 @@ class Relay:
         metrics.OUTBOX_OLDEST_SECONDS.labels(name).set(found.oldest or 0)
 
     def _count(self, rows: Sequence[Row], published: Published) -> None:
+        counts = Counter(
+            (row.event_type, "refused" if row.event_id in published.refused else "published") for row in rows
+        )
+        for (type_, outcome), count in counts.items():
+            metrics.OUTBOX_PROCESSED.labels(self.context.name, type_, outcome).inc(count)
         for row in rows:
-            outcome = "refused" if row.event_id in published.refused else "published"
-            metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, outcome).inc()
             if reason := published.refused.get(row.event_id):
                 with following(row.message().envelope):
                     log.error("event_refused", context=self.context.name, event_type=row.event_type, reason=reason)

@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 300
 STOP_SECONDS = 60
 RATE_LIMITS = (
-    "THROTTLE_ANON", "THROTTLE_USER", "THROTTLE_LOGIN",
-    "LOGIN_RATE_LIMIT", "LOGIN_FAILED_RATE_LIMIT", "SIGNUP_RATE_LIMIT", "PASSWORD_RESET_RATE_LIMIT",
+    "THROTTLE_ANON", "THROTTLE_USER", "THROTTLE_LOGIN", "THROTTLE_CODE", "THROTTLE_LOOKUP",
+    "LOGIN_FAILED_RATE_LIMIT", "SIGNUP_RATE_LIMIT", "PASSWORD_RESET_RATE_LIMIT",
 )  # fmt: skip
 """Every variable that holds one."""
 CONTEXTS = ("identity", "catalog", "cart", "order", "promotion", "notification")

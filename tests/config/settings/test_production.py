@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from ecommerce.http.keys import public_pem
-from tests.production_check import COMPLETE, DEPLOY, IMPORT, complaint_without, start
+from tests.production_check import COMPLETE, CONTEXTS, DEPLOY, IMPORT, alone, complaint_without, start
 
 NEIGHBOURS_OF_CART = {
     "CATALOG_URL": "http://catalog:3002", "PROMOTION_URL": "http://promotion:3005", "SERVICE_KEYS_DIR": "/run/keys",
@@ -79,5 +79,12 @@ def test_only_the_gateways_that_are_used_need_their_keys() -> None:
 
 def test_the_deployment_check_has_nothing_to_say() -> None:
     done = start(COMPLETE, *DEPLOY)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_nor_has_it_of_a_process_with_one_context(context: str) -> None:
+    done = start(alone(context), *DEPLOY)
 
     assert done.returncode == 0, done.stderr

@@ -297,20 +297,18 @@ def test_half_open_only_one_call_at_a_time_tries(scripted: Start, parcels: Parce
     assert len(server.requests) == 2
 
 
-def test_a_key_that_was_exchanged_is_signed_with_at_once(
-    application: Application, post: Post, parcels: ParcelInterface, service_keys: Path
+def test_a_token_that_is_not_accepted_any_more_is_made_anew_at_once(
+    application: Application, post: Post, parcels: ParcelInterface
 ) -> None:
-    """The token at hand is still good for its maker; the other side has withdrawn its key already."""
+    """As after its key was withdrawn: the caller still thinks that it is good."""
     parcels.find(ids=[])
-    own = next(service_keys.glob("*+*"))
-    private = keys.new_private_pem()
-    (own / f"{own.name}.pub.pem").write_text(keys.public_pem(private))
-    (own / "private.pem").write_text(private)
-    keys.configured().verifying("nobody", "makes it look")
+    signer = remote.neighbour("catalog", application.url)._signer
+    assert signer._token
+    signer._token = replace(signer._token, text=f"{signer._token.text[:-8]}withdrawn")
 
     parcels.find(ids=[])
 
-    assert len(post.calls) == 2
+    assert (len(post.calls), len(application.requests)) == (2, 3)
 
 
 def test_a_service_that_is_not_known_is_told_that_it_cannot_reach_anybody(

@@ -250,6 +250,16 @@ def test_one_failure_gives_the_shared_transaction_up_and_costs_nobody_else_anyth
     assert ParkedMessage.objects.using("order").get().partition_key == str(poisoned)
 
 
+def test_a_statement_that_fails_unwatched_costs_nobody_else_anything(consumer: Consumer) -> None:
+    with connections["order"].cursor() as cursor:
+        cursor.execute("ALTER TABLE test_effects ADD CHECK (version <> 7)")
+    refused = new_id()
+    consumer.handle([delivery(new_id(), 1), delivery(refused, 7), delivery(new_id(), 2)])
+    assert [version for _, version in written()] == [1, 2]
+    parked = ParkedMessage.objects.using("order").get()
+    assert (parked.partition_key, "IntegrityError" in parked.reason) == (str(refused), True)
+
+
 def test_what_may_have_killed_a_consumer_is_handled_one_by_one(consumer: Consumer) -> None:
     consumer.handle([delivery(new_id(), again=True), delivery(new_id()), delivery(new_id())])
     assert transactions() == [1, 1, 1]

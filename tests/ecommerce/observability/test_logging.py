@@ -2,6 +2,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
@@ -192,3 +193,44 @@ def test_ids_amounts_and_times_are_not_taken_for_personal_data(lines: Lines) -> 
     structlog.get_logger("shop").info("x", **told)
 
     assert only(lines).items() >= told.items()
+
+
+@pytest.mark.parametrize("shown", ["lines", "console"])
+def test_the_row_that_a_constraint_refused_is_not_told(shown: str, request: pytest.FixtureRequest) -> None:
+    """PostgreSQL quotes it whole: addresses, documents, tokens."""
+    handler: Lines = request.getfixturevalue(shown)
+    told = 'violates "cards_number"\nDETAIL:  Failing row contains (ana@example.com,\n52998224725).'
+    try:
+        try:
+            raise ValueError(told)
+        except ValueError as error:
+            raise RuntimeError("not saved") from error
+    except RuntimeError:
+        structlog.get_logger("shop").exception("unhandled")
+
+    [line] = handler.lines
+    assert "cards_number" in line
+    assert "not saved" in line
+    assert "ana@example.com" not in line
+    assert "52998224725" not in line
+
+
+@pytest.mark.parametrize("shown", ["lines", "console"])
+def test_a_recipient_that_a_mail_server_refused_is_not_named(shown: str, request: pytest.FixtureRequest) -> None:
+    handler: Lines = request.getfixturevalue(shown)
+    refused = SMTPRecipientsRefused({"ana+loja@mail.example.com": (550, b"no such user")})
+    try:
+        raise refused
+    except SMTPRecipientsRefused:
+        logging.getLogger("shop").exception("Task %s raised: %s", "identity.send_mail", refused)
+
+    [line] = handler.lines
+    assert "no such user" in line
+    assert "example.com" not in line
+
+
+def test_a_traceback_that_somebody_put_into_the_message_tells_no_row_either(lines: Lines) -> None:
+    logging.getLogger("shop").error('IntegrityError: "orders"\nDETAIL:  Failing row contains (52998224725).\n')
+
+    assert "52998224725" not in lines.lines[0]
+    assert "IntegrityError" in only(lines)["event"]
