@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from django.apps import apps
 
 from config.running import DEMO_PASSWORD
 from tests.e2e.replay import books
@@ -86,10 +87,14 @@ def staff_finds(stack: Stack, order: dict[str, object]) -> None:
 
 
 def each_context_is_in_its_own_database(stack: Stack) -> None:
-    applied = "SELECT DISTINCT app FROM {schema}.django_migrations"
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+    shared = "outbox_event", "inbox_message", "saga_instance"
     with books.opened(stack.environment, stack.var_dir) as opened:
-        for context in CONTEXTS:
-            [(database,)] = opened.rows(context, "SELECT current_database()")
-            assert database == f"{context}_db"
-            others = {app for (app,) in opened.rows(context, applied)} & (set(CONTEXTS) - {context})
-            assert others == set(), f"{context}_db has tables of {others}"
+        found = {context: {name for (name,) in opened.rows(context, tables)} for context in CONTEXTS}
+        names = {context: opened.rows(context, "SELECT current_database()")[0][0] for context in CONTEXTS}
+    assert names == {context: f"{context}_db" for context in CONTEXTS}
+    for context in CONTEXTS:
+        own = {model._meta.db_table for model in apps.get_app_config(context).get_models()}
+        assert own | set(shared) <= found[context]
+        elsewhere = [other for other in CONTEXTS if other != context and own & found[other]]
+        assert not elsewhere, f"tables of {context} are in the databases of {elsewhere}"
