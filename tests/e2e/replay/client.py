@@ -248,7 +248,11 @@ class Bank:
 
     def pay_boletos(self) -> int:
         """Pay every open boleto and return how many there were; webhooks tell the shop."""
-        return int(self._json(self._http.post("/control/pay-all-pending", json={"method": "boleto"}))["paid"])
+        return self.pay_pending("boleto")
+
+    def pay_pending(self, method: str) -> int:
+        """Pay everything that is open by ``boleto`` or ``pix``, as above."""
+        return int(self._json(self._http.post("/control/pay-all-pending", json={"method": method}))["paid"])
 
     def pay(self, charge: str) -> None:
         """Let the customer pay, even what was voided meanwhile; a webhook tells the shop."""
