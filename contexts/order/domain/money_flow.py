@@ -101,12 +101,16 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundableLine:
-    """A line of an order: ``total`` is what was paid for its pieces, ``refunded`` how many of them were given back."""
+    """A line of an order: ``total`` is what was paid for its pieces, ``refunded`` how many of them were given back.
+
+    ``spoken_for`` is how many others are on their way back, for somebody else's refund.
+    """
 
     id: UUID
     quantity: int
     total: Money
     refunded: int
+    spoken_for: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +134,7 @@ def price_refund(
     Raises:
         NothingToRefund
     """
-    left = {line.id: line.quantity - line.refunded for line in lines}
+    left = {line.id: line.quantity - line.refunded - line.spoken_for for line in lines}
     if not pieces or any(not 0 < count <= left.get(line, 0) for line, count in pieces.items()):
         raise _nothing(left)
     shares = freight.allocate([line.total.amount for line in lines])
