@@ -79,7 +79,7 @@ def record(*, attempt: PaymentAttempt, result: ChargeResult, now: datetime, wake
         elif news.order_status in PAID and news.booked & {LedgerKind.CAPTURE, LedgerKind.REFUND}:
             square_up(work=work, order_id=attempt.order_id, now=now)
         elif wake and attempt.status != before:
-            engine.signal(work, "CREATE_ORDER", subject=attempt.order_id, now=now)
+            engine.signal(work, "CREATE_ORDER", subject=attempt.order_id)
         if news.order_status in PAID and LedgerKind.RELEASE in news.booked:
             _miss_what_was_lost(attempt, now=now)
 
