@@ -237,7 +237,8 @@ def signal(work: UnitOfWork, saga_type: str, *, subject: UUID, after: timedelta 
     A saga that somebody is running at this moment is not disturbed: it looks again when it would wait.
     """
     with connections[work.context.alias].cursor() as cursor:
-        cursor.execute(statements.SIGNAL, {"after": after, "subject": subject, "type": saga_type})
+        parameters: dict[str, Any] = {"after": after, "subject": subject, "type": saga_type}
+        cursor.execute(statements.SIGNAL, parameters)
 
 
 def _forward(r: Run) -> None:
@@ -359,7 +360,7 @@ def _progress(
     goes_on = r.status not in ENDED and not r.suspended
     if goes_on:
         r.deadline, due_in = clock.now() + r.step.within, r.step.lease
-    parameters = {
+    parameters: dict[str, Any] = {
         "id": r.id, "owner": r.owner, "owner_after": r.owner if goes_on else None,
         "status": r.status.value, "position": r.position, "attempt": r.attempt, "failures": r.failures,
         "crashes": r.crashes, "data": _json(r.data) if r.learnt else None, "error": _json(r.error) if r.error else None,

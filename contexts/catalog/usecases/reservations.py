@@ -1,4 +1,7 @@
-"""Reserving stock: held → committed, or held → released; what is cancelled is returned in the end. Safe under any number of parallel callers."""
+"""Reserving stock: held → committed, or held → released; what is cancelled ends returned.
+
+Safe under any number of parallel callers.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,10 @@ ADD_LINES = """
     ON CONFLICT (reservation_id, variant_id) DO NOTHING
 """
 
-UNDONE_BY = {ReservationStatus.HELD: MovementKind.RELEASE, ReservationStatus.COMMITTED: MovementKind.RETURN}
+UNDONE_BY: dict[str | None, MovementKind] = {
+    ReservationStatus.HELD: MovementKind.RELEASE,
+    ReservationStatus.COMMITTED: MovementKind.RETURN,
+}
 
 
 class NotSoldYet(Conflict):

@@ -162,10 +162,10 @@ class StaffCase(models.Model):
         self.status = CaseStatus.RESOLVED
         self.note, self.resolved_by, self.resolved_at = note, actor, now
 
-    @classmethod
-    def open_for(cls, attempt: PaymentAttempt, *, kind: CaseKind, facts: Facts, amount: Money, now: datetime) -> None:
+    @staticmethod
+    def open_for(attempt: PaymentAttempt, *, kind: CaseKind, facts: Facts, amount: Money, now: datetime) -> None:
         """Open a case about a payment, in the caller's unit of work, unless the same is open. One statement."""
-        case = cls(
+        case = StaffCase(
             kind=kind,
             gateway=attempt.gateway,
             reference=attempt.gateway_id,
@@ -179,7 +179,7 @@ class StaffCase(models.Model):
             seen_at=now,
             opened_at=now,
         )
-        cls.objects.using("order").bulk_create([case], ignore_conflicts=True)
+        StaffCase.objects.using("order").bulk_create([case], ignore_conflicts=True)
 
     @classmethod
     def sight(cls, findings: Sequence[Finding], *, apart: timedelta, now: datetime) -> list[Sighting]:

@@ -85,8 +85,8 @@ def record(*, attempt: PaymentAttempt, result: ChargeResult, now: datetime, wake
 
 
 def _miss_what_was_lost(attempt: PaymentAttempt, *, now: datetime) -> None:
-    """Call a person if an order that stands is no longer covered: its goods cannot leave, and nobody would notice before
-    they are to. The order's row is locked, and an authorization is lost once."""
+    """Call a person if an order that stands is no longer covered: its goods cannot leave, and nobody would notice
+    before they are to. The order's row is locked, and an authorization is lost once."""
     covered = total(balance.covered for balance in balances_of(attempt.order_id).values())
     missing = attempt.order.due - covered
     if missing.amount > 0:
