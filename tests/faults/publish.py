@@ -127,6 +127,34 @@ def discard(parked: int) -> dict[str, Any]:
     return {"discarded": give_up("cart", parked, reason="test", actor="test")}
 
 
+def sagas() -> dict[str, Any]:
+    """Return the steps of the newest version of every saga, each with the ways in which it does something."""
+    from ecommerce.saga.definition import definitions
+
+    return {
+        "sagas": {
+            saga.type: [
+                (step.name, direction)
+                for step in saga.steps
+                for direction, act in (("do", step.do), ("undo", step.undo))
+                if act is not None
+            ]
+            for saga in definitions()
+        }
+    }
+
+
+def retry_saga(subject: str) -> dict[str, Any]:
+    """Let a parked saga be tried again, as the back office does."""
+    from ecommerce import clock
+    from ecommerce.saga import staff
+    from ecommerce.saga.models import SagaInstance
+
+    saga = SagaInstance.objects.using("order").get(subject=subject, status="PARKED")
+    staff.retry("order", saga.id, actor="user:test", now=clock.now())
+    return {"retried": str(saga.id)}
+
+
 def _commit(events: list[dict[str, Any]], versions: dict[str, int]) -> list[str]:
     from ecommerce.unit_of_work import unit_of_work
 
@@ -209,6 +237,7 @@ def _versions_once_it_answers() -> dict[str, int]:
 
 ORDERS = {
     "publish": publish, "load": load, "late": late, "replay": replay, "retention": retention, "discard": discard,
+    "sagas": sagas, "retry_saga": retry_saga,
 }  # fmt: skip
 
 if __name__ == "__main__":
