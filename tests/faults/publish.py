@@ -144,15 +144,16 @@ def sagas() -> dict[str, Any]:
     }
 
 
-def retry_saga(subject: str) -> dict[str, Any]:
-    """Let a parked saga be tried again, as the back office does."""
+def retry_sagas(subject: str) -> dict[str, Any]:
+    """Let the parked sagas of an order be tried again, as the back office does."""
     from ecommerce import clock
     from ecommerce.saga import staff
     from ecommerce.saga.models import SagaInstance
 
-    saga = SagaInstance.objects.using("order").get(subject=subject, status="PARKED")
-    staff.retry("order", saga.id, actor="user:test", now=clock.now())
-    return {"retried": str(saga.id)}
+    parked = SagaInstance.objects.using("order").filter(subject=subject, status="PARKED").order_by("id")
+    for saga in parked:
+        staff.retry("order", saga.id, actor="user:test", now=clock.now())
+    return {"retried": [saga.saga_type for saga in parked]}
 
 
 def _commit(events: list[dict[str, Any]], versions: dict[str, int]) -> list[str]:
@@ -237,7 +238,7 @@ def _versions_once_it_answers() -> dict[str, int]:
 
 ORDERS = {
     "publish": publish, "load": load, "late": late, "replay": replay, "retention": retention, "discard": discard,
-    "sagas": sagas, "retry_saga": retry_saga,
+    "sagas": sagas, "retry_sagas": retry_sagas,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -155,10 +155,10 @@ def compensation_fails(rig: Rig, random: Random) -> str:
         [found[0]],
     )
     shop.behave()
-    rig.publisher.order("retry_saga", subject=found[0])
-    rig.publisher.answer()
+    rig.publisher.order("retry_sagas", subject=found[0])
+    retried = rig.publisher.answer()["retried"]
     shop.finish()
-    return f"parked after {attempts} attempts, then retried; {money_equals_goods(shop)}"
+    return f"parked after {attempts} attempts, then {', '.join(retried)} retried; {money_equals_goods(shop)}"
 
 
 def cancelled_while_created(rig: Rig, random: Random, *, times: int = 6) -> str:

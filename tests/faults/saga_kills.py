@@ -44,8 +44,10 @@ class Boundary:
 
     @property
     def deaths(self) -> list[str]:
-        """Twice in a row: at this very moment, or the next that comes where it does not come again."""
-        again = f"{self.saga}.*" if self.name.endswith(".recorded") else self.name
+        """Twice in a row: at this very moment, or the next one where it does not come again, since what is recorded is
+        over, and a gateway that is asked says what it has done."""
+        comes_once = self.name.endswith(".recorded") or self.name.startswith("gateway.")
+        again = f"{self.saga}.*" if comes_once else self.name
         return [*self.first, self.name, again]
 
 

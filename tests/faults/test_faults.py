@@ -26,6 +26,8 @@ CHOSEN = [
 OF_SAGAS = [FEW_DEATHS, *(BY_NUMBER[number] for number in ("25", "31"))]
 """The broker hardly matters to them: one will do."""
 SEED = 1
+PATIENCE = 600
+"""Seconds for what takes ten or twenty on a machine that has nothing else to do."""
 LEASES = "UPDATE order_service.outbox_partition SET lease_until"
 BREACHES = {
     "I1, exactly one effect: 1, such as .*, 2": (
@@ -77,6 +79,7 @@ def shop_rig() -> Iterator[Rig]:
         yield made
 
 
+@pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.number) for fault in OF_SAGAS])
 def test_money_equals_goods_when(shop_rig: Rig, fault: Fault) -> None:
     shop_rig.reset()
@@ -87,6 +90,7 @@ def test_money_equals_goods_when(shop_rig: Rig, fault: Fault) -> None:
         raise
 
 
+@pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize(
     ("sabotage", "at", "seen"),
     [
@@ -100,6 +104,7 @@ def test_a_defect_of_a_saga_is_seen(shop_rig: Rig, sabotage: str, at: str, seen:
         killed_at_every_boundary(shop_rig, Random(SEED), only=at, sabotage=sabotage)
 
 
+@pytest.mark.timeout(PATIENCE)
 def test_money_that_is_not_where_it_belongs_is_seen(shop_rig: Rig) -> None:
     shop_rig.reset()
     shop = shop_rig.shop(forking=True)
