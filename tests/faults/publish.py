@@ -144,6 +144,16 @@ def sagas() -> dict[str, Any]:
     }
 
 
+def prepare_shop(password: str) -> dict[str, Any]:
+    """Load what a shop needs before it sells: who works there, what is given away, how things are sent."""
+    from django.core.management import call_command
+
+    call_command("load_demo_users", password=password, verbosity=0, stdout=sys.stderr)
+    for command in ("load_demo_promotions", "load_demo_shipping"):
+        call_command(command, verbosity=0, stdout=sys.stderr)
+    return {}
+
+
 def retry_sagas(subject: str) -> dict[str, Any]:
     """Let the parked sagas of an order be tried again, as the back office does."""
     from ecommerce import clock
@@ -238,7 +248,7 @@ def _versions_once_it_answers() -> dict[str, int]:
 
 ORDERS = {
     "publish": publish, "load": load, "late": late, "replay": replay, "retention": retention, "discard": discard,
-    "sagas": sagas, "retry_sagas": retry_sagas,
+    "prepare_shop": prepare_shop, "sagas": sagas, "retry_sagas": retry_sagas,
 }  # fmt: skip
 
 if __name__ == "__main__":

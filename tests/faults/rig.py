@@ -66,8 +66,8 @@ class Rig:
         for statement in TABLES:
             self.query(statement)
 
-    def manage(self, *command: str) -> None:
-        _run([sys.executable, "manage.py", *command], environment=self.environment)
+    def manage(self, command: str) -> None:
+        _run([sys.executable, "manage.py", command], environment=self.environment)
 
     def dump(self, file: Path) -> None:
         """Write the whole database into a file, as it is at one moment."""

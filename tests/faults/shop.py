@@ -115,9 +115,8 @@ class Shop:
         """The orders of other faults, of which these books know nothing."""
 
     def _prepare(self) -> None:
-        self.rig.manage("load_demo_users", "--password", PASSWORD)
-        for command in ("load_demo_promotions", "load_demo_shipping"):
-            self.rig.manage(command)
+        self.rig.publisher.order("prepare_shop", password=PASSWORD)
+        self.rig.publisher.answer()
 
     def beat(self) -> None:
         """Start what has the workers resume sagas and take in webhooks, twice a second."""
