@@ -293,6 +293,7 @@ def real_processes(rig: Rig, random: Random) -> str:
         require(shop.check_out(cart, payment) is None, f"{boundary}: nobody died")
     shop.deaths.plan(bought, ["CANCEL_ORDER.refund_payments.do.after", "CANCEL_ORDER.*"])
     require(shop.cancel(bought) is None, "nobody died over the cancellation")
+    require(shop.web.deaths == 3, f"{shop.web.deaths} deaths of the web server")
     worker = shop.worker()
 
     def ended() -> bool:

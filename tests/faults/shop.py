@@ -93,7 +93,7 @@ class Shop:
     """Opens with a new payment server and so with new books. ``forking``: each request has a process of its own."""
 
     def __init__(self, rig: Rig, *, stocked: bool, forking: bool = False, **changed: str) -> None:
-        self.rig = rig
+        self.rig, self._forking = rig, forking
         data = rig.folder / f"psp-{uuid4().hex}"
         data.mkdir()
         self.psp = Sandbox(data=data, port=rig.psp_port, flags=("--hang-seconds", str(NO_ANSWER_SECONDS)))
@@ -194,7 +194,8 @@ class Shop:
                 headers["Authorization"] = f"Bearer {self.login.access}"
             return self.web.client.post(f"/api/v1/{path}", json=body, headers=headers)
         except httpx.TransportError:
-            if self.web.revive():
+            if not self._forking:
+                until(self.web.revive, "the web server ends with its worker", within=60)
                 self.web.await_ready()
             return None
 
