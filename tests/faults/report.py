@@ -34,7 +34,7 @@ own (`tests/sandbox_psp`). Real checkouts, cancellations and refunds run in proc
 stopped (SIGSTOP) at a boundary of a step: the intent is on disk, the action was taken, its end is on disk, the
 gateway has answered. The rig's settings wrap the steps to that end; the product knows nothing of it. Fault 23 takes
 the boundaries from the registered sagas, so that a new step is covered or reported as one that no story comes by, and
-kills twice at each. So that a death costs nothing, most of these processes are forked for one request, and a worker's
+kills twice in a row. So that a death costs nothing, most of these processes are forked for one request, and a worker's
 work is one too; 23a does it to Granian and Celery themselves. Leases and pauses are cut short. Then the bank's books
 are compared with our ledger, payment by payment, with what each order is worth, and these with stock, coupons and
 carts (`tests/faults/books.py`). These faults do not involve the broker except by the events that follow from an
