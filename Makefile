@@ -8,7 +8,7 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay bench bench-events faults stop clean lock
+.PHONY: help setup run run-services test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay differential test-alone bench bench-events bench-checkouts faults races audit fuzz stop clean lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ setup: $(STAMP)  ## make the virtual environment with the locked dependencies
 
 run: $(STAMP)  ## start everything: database, web, worker, scheduler, payment sandbox (PORT=8000)
 	@exec $(BIN)/python manage.py run $(if $(PORT),--port $(PORT))
+
+run-services: $(STAMP)  ## the same in six services with a database each, and a gateway in front (PORT=8000)
+	@exec $(BIN)/python manage.py run_services $(if $(PORT),--port $(PORT))
 
 test: $(STAMP)  ## set up and run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
@@ -59,8 +62,16 @@ docs-check: $(STAMP)  ## are the generated documents up to date, and events and 
 release-schemas: $(STAMP)  ## let others rely on new events, compatible changes and new saga versions (docs/schemas)
 	$(BIN)/python manage.py topology --release
 
-replay: $(STAMP)  ## buy real orders through the REST API (DATA=folder, ORDERS=how many)
-	$(BIN)/python -m tests.e2e.replay --data $(DATA) $(if $(ORDERS),--orders $(ORDERS))
+replay: $(STAMP)  ## buy real orders through the REST API (DATA=folder, ORDERS=how many, SHAPE=one|serialised|services)
+	$(BIN)/python -m tests.e2e.replay --data $(DATA) $(if $(ORDERS),--orders $(ORDERS)) $(if $(SHAPE),--shape $(SHAPE))
+
+differential: $(STAMP)  ## the same purchases in one process and in six services; all books compared (SEED=, PURCHASES=)
+	SEED=$(SEED) PURCHASES=$(or $(PURCHASES),40) $(BIN)/python -m pytest -q tests/topologies/test_differential.py
+
+test-alone: $(STAMP)  ## the tests of each context with only that context installed (CONTEXT=one of them)
+	@set -e; for context in $(or $(CONTEXT),identity catalog cart promotion order notification); do \
+		echo "$$context alone"; CONTEXTS=$$context $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/contexts/$$context; \
+	done
 
 bench: $(STAMP)  ## measure list, detail, purchase and events against their floors
 	$(BIN)/python -m tests.bench
@@ -68,8 +79,20 @@ bench: $(STAMP)  ## measure list, detail, purchase and events against their floo
 bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of events beside their floors
 	$(BIN)/python -m tests.bench.backbone $(if $(ARCHIVED),--archived $(ARCHIVED))
 
+bench-checkouts: $(STAMP)  ## measure checkouts and purchases by 1, 8 and 32 buyers, of one product and of 10,000
+	$(BIN)/python -m tests.bench.checkouts
+
 faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=, KEEP=)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER)) $(if $(KEEP),--keep)
+
+races: $(STAMP)  ## many clients at the same moment against a running shop, and audit its books (SEED=, RUNS=, ONLY=, URL=, KEEP=)
+	$(BIN)/python -m tests.races $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(URL),--url $(URL)) $(if $(KEEP),--keep)
+
+audit: $(STAMP)  ## the locked packages: hashes, withdrawn releases, known weaknesses, licences
+	$(BIN)/python -m tests.audit
+
+fuzz: $(STAMP)  ## the whole API by generated requests, for long (EXAMPLES=200 of each kind for each operation)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 0 tests/e2e/test_conformance.py
 
 stop: $(STAMP)  ## stop an embedded database that is still running
 	$(BIN)/python manage.py db stop

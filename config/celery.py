@@ -8,14 +8,17 @@ from celery.signals import setup_logging, worker_process_init
 from django.conf import settings
 from django.db import connections
 
+from ecommerce.observability import tasks as observed
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
 app = Celery("config")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+observed.connect()
 
 
-app.steps["worker"].add("ecommerce.worker:EventThreads")
+app.steps["worker"].update({"ecommerce.worker:EventThreads", "ecommerce.worker:Watched"})
 
 
 @setup_logging.connect

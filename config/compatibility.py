@@ -30,6 +30,8 @@ class Difference:
     pointer: str
     change: str
     compatible: bool = False
+    widens: bool = False
+    """A limit was raised: harmless to those who send, when those who read were replaced first."""
 
     def __str__(self) -> str:
         return f"{self.pointer}: {self.change}"
@@ -132,6 +134,8 @@ def _keyword(keyword: str, before: tuple[bool, Any], after: tuple[bool, Any], pl
             yield Difference(place, f"values removed: {_shown(removed)}")
         if added:
             yield Difference(place, f"values added: {_shown(added)}")
+    elif keyword == "maxItems" and old < new:
+        yield Difference(place, f"limit raised from {old} to {new}", widens=True)
     elif _shown(old) != _shown(new):
         yield Difference(place, f"{keyword} changed from {_shown(old)} to {_shown(new)}")
 

@@ -53,7 +53,14 @@ def context_map(landscape: Landscape) -> str:
         for context in landscape.contexts
     ]
     calls = [
-        (code(f"{method.interface.__name__}.{method.name}"), _list(method.callers)) for method in landscape.methods
+        (
+            code(f"{method.interface.__name__}.{method.name}"),
+            code(method.terms.scope),
+            "yes" if method.terms.idempotent else "no",
+            f"{method.terms.timeout:g} s",
+            _list(method.callers),
+        )
+        for method in landscape.methods
     ]
     events = [
         (code(each.event.type), _list(each.publishers), _list(handler.name for handler in each.handlers))
@@ -68,7 +75,7 @@ def context_map(landscape: Landscape) -> str:
         PLACES,
         table(("context", "what it is", "schema and role", "queue", "port"), contexts),
         "## Calls",
-        table(("method", "called from"), calls),
+        table(("method", "scope", "idempotent", "time", "called from"), calls),
         "## Events",
         "Their fields are in [events.md](events.md).",
         table(("event", "published by", "handlers"), events),

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ecommerce.contract import Terms, terms_of
 from ecommerce.inbox.registry import Handler, handlers
 from ecommerce.saga.definition import Saga, registered
 from ecommerce.topology import Context, Topology
@@ -35,6 +36,10 @@ class OfferedMethod:
     interface: type[Any]
     name: str
     callers: list[str]
+
+    @property
+    def terms(self) -> Terms:
+        return terms_of(getattr(self.interface, self.name))
 
 
 @dataclass(frozen=True)

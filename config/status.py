@@ -109,7 +109,7 @@ class Remembered:
 
 
 def take() -> Status:
-    """Ask every part now. Costs three short queries for each local context, whatever the size of its tables."""
+    """Ask every part now. Costs four short queries for each local context, whatever the size of its tables."""
     checks = health.run()
     contexts = [_context(each, checks) for each in current().contexts]
     local = [each for each in contexts if each.local]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.apps import apps
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -65,7 +64,7 @@ def home(request: HttpRequest) -> HttpResponse:
     ]
     page = render_to_string(
         "config/home.html",
-        {"cards": cards, "live": settings.STATUS_PAGE, "back_office": apps.is_installed("django.contrib.admin")},
+        {"cards": cards, "live": settings.STATUS_PAGE, "served": bool(topology.served)},
     )
     return HttpResponse(page, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
 

@@ -5,9 +5,12 @@ Decimals travel as strings, times as RFC 3339, UUIDs as text.
 """
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from dataclasses import is_dataclass
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
+
+from ecommerce.contract import AtMost
 
 T = TypeVar("T")
 
@@ -58,8 +61,10 @@ def round_trip(value: Any, type_: Any) -> Any:
 
 
 def json_schema(type_: type[Any]) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of ``type_``."""
-    return msgspec.json.schema(type_)
+    """Return the JSON Schema (2020-12) of ``type_``, with the limits that ``AtMost`` sets to fields of dataclasses."""
+    schema = msgspec.json.schema(type_)
+    _add_limits(schema.get("$defs", {}), type_)
+    return schema
 
 
 def json_schemas(types: Iterable[type[Any]], *, reference: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -67,5 +72,22 @@ def json_schemas(types: Iterable[type[Any]], *, reference: str) -> tuple[list[di
 
     ``reference`` says where the classes will stand, such as ``#/components/schemas/{name}``.
     """
+    types = list(types)
     schemas, classes = msgspec.json.schema_components(types, ref_template=reference)
+    for type_ in types:
+        _add_limits(classes, type_)
     return list(schemas), classes
+
+
+def _add_limits(classes: dict[str, Any], type_: Any) -> None:
+    """Write the limits of all dataclasses in ``type_`` into their schemas, which stand under their names."""
+    if not (isinstance(type_, type) and is_dataclass(type_)):
+        for part in get_args(type_):
+            _add_limits(classes, part)
+        return
+    for name, hint in get_type_hints(type_, include_extras=True).items():
+        for note in getattr(hint, "__metadata__", ()):
+            if isinstance(note, AtMost):
+                classes[type_.__name__]["properties"][name]["maxItems"] = note.items
+        if hint is not type_:
+            _add_limits(classes, hint)

@@ -30,7 +30,8 @@ class DomainError(Exception):
     missing pieces) and are published in the problem document, so they must hold no secret.
     """
 
-    code: ClassVar[str] = "domain_error"
+    code: str = "domain_error"
+    """Belongs to the class. An instance has another one only when a service sent it whose class is unknown here."""
     kind: ClassVar[Kind] = Kind.INVALID
 
     def __init__(self, detail: str = "", **params: Any) -> None:
@@ -54,6 +55,12 @@ class Invalid(DomainError):
     kind = Kind.INVALID
 
 
+class TooMany(Invalid):
+    """More items than a method of an interface takes; ``argument``, ``limit`` and ``given`` tell."""
+
+    code = "too_many"
+
+
 class Unauthorized(DomainError):
     code = "unauthorized"
     kind = Kind.UNAUTHORIZED
@@ -69,3 +76,12 @@ class Forbidden(DomainError):
 class Unavailable(DomainError):
     code = "unavailable"
     kind = Kind.UNAVAILABLE
+
+
+class Unreachable(Unavailable):
+    """Another context cannot be reached now. It says nothing about what was asked for: the same call may succeed later.
+
+    ``context`` names it; ``retry_after`` is the number of seconds for which nobody will even try, if that is known.
+    """
+
+    code = "unreachable"

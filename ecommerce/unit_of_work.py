@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from ecommerce.inbox.group import unit
 from ecommerce.inbox.receipt import record_receipt
 from ecommerce.messaging.envelope import Envelope
 from ecommerce.observability import context as request_context
+from ecommerce.observability import tracing
 from ecommerce.outbox.append import PendingEvent, append
 from ecommerce.outbox.wake import wake
 from ecommerce.topology import Context, current
@@ -67,9 +68,14 @@ def unit_of_work(context: str) -> Iterator[UnitOfWork]:
     """
     work = UnitOfWork(current()[context])
     alias = work.context.alias
-    with unit(alias):
+    with tracing.span(f"unit of work {context}", _about(work.context), kind="client"), unit(alias):
         record_receipt(alias)
         yield work
         append(alias, work.events, now=clock.now())
         if work.events:
             transaction.on_commit(partial(wake, alias), using=alias)
+
+
+@cache
+def _about(context: Context) -> tracing.Attributes:
+    return {"db.system.name": "postgresql", "db.namespace": context.schema, "db.operation.name": "TRANSACTION"}

@@ -32,12 +32,13 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 """Who changes the e-mail, and with it who may reset the password, has confirmed the password at ``auth/reauthenticate``
 within five minutes; the login itself does not count. An access token alone, stolen or left behind, is not enough."""
 ACCOUNT_RATE_LIMITS = {
-    "login": env.str("LOGIN_RATE_LIMIT", default="5/m/ip"),
+    "login": "",
     "login_failed": env.str("LOGIN_FAILED_RATE_LIMIT", default="10/m/ip,5/5m/key"),
     "signup": env.str("SIGNUP_RATE_LIMIT", default="20/m/ip"),
     "reset_password": env.str("PASSWORD_RESET_RATE_LIMIT", default="20/m/ip,5/m/key"),
 }
-"""``amount/duration/per``: per ``ip``, or per ``key``, which is the account's e-mail. Empty means unlimited."""
+"""``amount/duration/per``: per ``ip``, or per ``key``, which is the account's e-mail. Empty means unlimited: logins of
+one address are limited by ``THROTTLE_LOGIN``."""
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 """How many proxies of ours append to X-Forwarded-For; without any, the header is ignored."""
 

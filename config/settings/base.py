@@ -8,14 +8,21 @@ import environ
 
 from config.settings.accounts import *  # noqa: F403
 from config.settings.back_office import *  # noqa: F403
-from config.settings.back_office import BACK_OFFICE_APPS, BACK_OFFICE_CONTEXT_PROCESSORS, BACK_OFFICE_MIDDLEWARE
+from config.settings.back_office import (
+    ACCOUNTS_APPS,
+    ACCOUNTS_CONTEXT_PROCESSORS,
+    ACCOUNTS_MIDDLEWARE,
+    BACK_OFFICE_APPS,
+)
+from config.settings.browsers import *  # noqa: F403
+from config.settings.calls import *  # noqa: F403
 from config.settings.celery import celery_settings
 from config.settings.rest import *  # noqa: F403
 from config.settings.shop import *  # noqa: F403
 from ecommerce.db.configuration import broker_database, databases
 from ecommerce.http.keys import public_keys
 from ecommerce.observability.logging import settings_for as logging_settings
-from ecommerce.topology import Topology
+from ecommerce.topology import BackOffice, Topology
 
 django_stubs_ext.monkeypatch()
 env = environ.Env()
@@ -42,6 +49,14 @@ BROKER_TIMEOUT = 3
 """Seconds to wait for a connection to the broker."""
 CALLS_ROUND_TRIP = env.bool("CALLS_ROUND_TRIP", default=False)
 """Send the arguments and results of local interface calls through the codec, as a remote call would."""
+SERVICE_ISSUER = "+".join(sorted(context.name for context in TOPOLOGY.local))
+"""The name that this process signs its calls to other services with: its context's, ``cart+promotion`` for several."""
+SERVICE_KEYS_DIR = env.str("SERVICE_KEYS_DIR", default="")
+"""Holds ``private.pem`` and ``<issuer>.pub.pem`` of each caller, read again when they change. Without it there is no
+``/internal/``."""
+CALLS_BREAKER_FAILURES = env.int("CALLS_BREAKER_FAILURES", default=5)
+CALLS_BREAKER_SECONDS = env.float("CALLS_BREAKER_SECONDS", default=5.0)
+"""After so many failures in a row a neighbour is left alone for so long."""
 CACHE_URL = env.str("CACHE_URL", default="locmemcache://?max_entries=50000")
 CACHES = {"default": env.cache_url_config(CACHE_URL)}
 
@@ -62,11 +77,13 @@ LANGUAGES = [("pt-br", "Português (Brasil)"), ("en", "English")]
 USE_I18N = True
 SITE_ID = 1
 
-BACK_OFFICE = TOPOLOGY["identity"].local
-"""The admin and the account pages run where the users are."""
+ACCOUNTS = TOPOLOGY["identity"].local
+"""Sessions, logins and Django's permissions are where the users are."""
+BACK_OFFICE = TOPOLOGY.back_office is not BackOffice.FALSE
 INSTALLED_APPS = [
     "config.apps.BackOfficeConfig",
     *(BACK_OFFICE_APPS if BACK_OFFICE else []),
+    *(ACCOUNTS_APPS if ACCOUNTS else []),
     "django.contrib.staticfiles",
     "corsheaders",
     "rest_framework",
@@ -84,12 +101,15 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ecommerce.observability.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "config.page_policy.ContentSecurityPolicy",
+    *(["whitenoise.middleware.WhiteNoiseMiddleware"] if BACK_OFFICE else []),
     "corsheaders.middleware.CorsMiddleware",
-    *(["config.middleware.BackOfficeSession"] if BACK_OFFICE else []),
+    *(["config.middleware.BackOfficeSession"] if ACCOUNTS else []),
     "config.language.Language",
+    *(["ecommerce.http.middleware.ThrottleMiddleware"] if ACCOUNTS else []),
     "django.middleware.csrf.CsrfViewMiddleware",
-    *(BACK_OFFICE_MIDDLEWARE if BACK_OFFICE else []),
+    *(ACCOUNTS_MIDDLEWARE if ACCOUNTS else []),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -101,7 +121,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
-                *(BACK_OFFICE_CONTEXT_PROCESSORS if BACK_OFFICE else []),
+                *(ACCOUNTS_CONTEXT_PROCESSORS if ACCOUNTS else []),
             ]
         },
     }
@@ -135,8 +155,11 @@ THROTTLE_RATES = {
     "anon": env.str("THROTTLE_ANON", default="100/min,1000/hour"),
     "user": env.str("THROTTLE_USER", default="100/min,1000/hour"),
     "login": env.str("THROTTLE_LOGIN", default="5/min"),
+    "code": env.str("THROTTLE_CODE", default="10/min,100/hour"),
+    "lookup": env.str("THROTTLE_LOOKUP", default="20/min,200/hour"),
 }
-"""Per address, per customer, and for endpoints that take a password or a code. Empty: no limit."""
+"""Per address of guests, per customer; per address for what takes a password, for what takes a code that somebody could
+guess, and for what asks another service. Empty: no limit."""
 
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/(api|_allauth|\.well-known)/"
@@ -150,18 +173,19 @@ CORS_EXPOSE_HEADERS = [
     "retry-after", "x-correlation-id",
 ]  # fmt: skip
 CORS_PREFLIGHT_MAX_AGE = 86400
-SECURE_REDIRECT_EXEMPT = [r"^(health|ready|live|metrics)$"]
-"""Orchestrators and Prometheus ask by plain HTTP, from inside."""
+SECURE_REDIRECT_EXEMPT = [r"^(health|ready|live|metrics)$", r"^internal/"]
+"""Orchestrators, Prometheus and our own services ask by plain HTTP, from inside."""
 
 # --- watching it run -------------------------------------------------------------------------------------------------
-_SOLE = TOPOLOGY.local[0].name if len(TOPOLOGY.local) == 1 else "ecommerce"
-SERVICE_NAME = env.str("SERVICE_NAME", default=_SOLE)
+SERVICE_NAME = env.str("SERVICE_NAME", default=TOPOLOGY.service)
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_JSON = env.bool("LOG_JSON", default=True)
 LOGGING_CONFIG = "ecommerce.observability.logging.configure"
 LOGGING = logging_settings(json=LOG_JSON, level=LOG_LEVEL, service=SERVICE_NAME)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """When set, ``/metrics`` answers its bearer only."""
+WORKER_PORT = env.int("WORKER_PORT", default=0)
+"""Where a worker answers ``/health``, ``/ready``, ``/live`` and ``/metrics``; 0: nowhere."""
 STATUS_PAGE = env.bool("STATUS_PAGE", default=False)
 """Show the live picture on the front page; development settings do. It tells event types and times, nothing more."""
 

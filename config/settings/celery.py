@@ -6,7 +6,7 @@ from typing import Any
 from psycopg.conninfo import make_conninfo
 
 from ecommerce.db.configuration import connection_parameters
-from ecommerce.topology import Topology
+from ecommerce.topology import BackOffice, Topology
 
 PGMQ_OPTIONS = {
     "init_extension": False,
@@ -22,12 +22,11 @@ PGMQ_OPTIONS = {
 
 def celery_settings(broker_url: str, broker_database: Mapping[str, Any], topology: Topology) -> dict[str, Any]:
     """Return the ``CELERY_…`` settings for a broker URL: ``amqp(s)://…``, or ``pgmq://`` with its database."""
-    schedule = {
-        "resume sagas": ("ecommerce.saga.resume", 5.0),
-        "maintain outbox archives": ("ecommerce.outbox.maintain", 3600.0),
-        "continue replays": ("config.continue_replays", 5.0),
-        **{name: entry for context in topology.local for name, entry in SCHEDULES.get(context.name, {}).items()},
-    }
+    schedule = {name: entry for context in topology.served for name, entry in SCHEDULES.get(context.name, {}).items()}
+    if topology.served:
+        schedule |= PLATFORM_SCHEDULE
+    if topology.back_office is not BackOffice.FALSE:
+        schedule |= BACK_OFFICE_SCHEDULE
     options: dict[str, Any] = {"confirm_publish": True}
     if broker_database:
         options = {**PGMQ_OPTIONS, "conn_string": make_conninfo("", **connection_parameters(broker_database))}
@@ -35,7 +34,9 @@ def celery_settings(broker_url: str, broker_database: Mapping[str, Any], topolog
         "CELERY_BROKER_URL": "pgmq://" if broker_database else broker_url,
         "CELERY_BROKER_TRANSPORT_OPTIONS": options,
         "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,
-        "CELERY_TASK_DEFAULT_QUEUE": "tasks",
+        "CELERY_TASK_QUEUES": {queue: {"exchange": queue, "routing_key": queue} for queue in topology.task_queues},
+        "CELERY_TASK_DEFAULT_QUEUE": topology.task_queues[0],
+        "CELERY_TASK_ROUTES": {f"{each.name}.*": {"queue": each.task_queue} for each in topology.contexts},
         "CELERY_TASK_IGNORE_RESULT": True,
         "CELERY_TASK_ACKS_LATE": True,
         "CELERY_TASK_REJECT_ON_WORKER_LOST": True,
@@ -52,6 +53,12 @@ def celery_settings(broker_url: str, broker_database: Mapping[str, Any], topolog
     }
 
 
+PLATFORM_SCHEDULE: dict[str, tuple[str, float]] = {
+    "resume sagas": ("ecommerce.saga.resume", 5.0),
+    "maintain outbox archives": ("ecommerce.outbox.maintain", 3600.0),
+}
+BACK_OFFICE_SCHEDULE: dict[str, tuple[str, float]] = {"continue replays": ("config.continue_replays", 5.0)}
+"""A replay reads the events of one context and writes what another makes of them: it needs the databases of both."""
 SCHEDULES: dict[str, dict[str, tuple[str, float]]] = {
     "catalog": {
         "release expired reservations": ("catalog.release_expired_reservations", 30.0),

@@ -18,6 +18,7 @@ _require("PUBLIC_URL", "https://… where customers reach this installation; lin
 
 from config.settings.base import *  # noqa: E402, F403
 from config.settings.base import PAYMENT_GATEWAYS, TOPOLOGY, env  # noqa: E402
+from config.settings.calls import called_by  # noqa: E402
 
 if not os.environ.get("DATABASE_URL"):
     for _context in TOPOLOGY.local:
@@ -25,10 +26,16 @@ if not os.environ.get("DATABASE_URL"):
             f"{_context.name.upper()}_DATABASE_URL",
             "the PostgreSQL of this context; or set DATABASE_URL to an administrator of one server for all contexts",
         )
-if TOPOLOGY["identity"].local:
+_served = {_context.name for _context in TOPOLOGY.served}
+if "identity" in _served:
     _require("JWT_PRIVATE_KEY", "PEM of the RSA key that signs access tokens; make one with: openssl genrsa 2048")
-else:
+elif _served:
     _require("JWT_PUBLIC_KEYS", "PEM of the public key of the process that signs access tokens")
+_here = {_context.name for _context in TOPOLOGY.local}
+if len(_here) < len(TOPOLOGY.contexts):
+    _require("SERVICE_KEYS_DIR", "the keys by which services know each other; manage.py service_keys makes them")
+for _name in sorted(called_by(_here) - _here):
+    _require(f"{_name.upper()}_URL", f"where {_name} runs, http://host:port; it is called from here")
 if TOPOLOGY["identity"].local or TOPOLOGY["notification"].local:
     _require("EMAIL_URL", "smtp+tls://user:password@host:587, or dummymail:// to send nothing")
 if TOPOLOGY["order"].local and "sandbox" in PAYMENT_GATEWAYS.values():

@@ -16,6 +16,8 @@ from config.settings.base import *  # noqa: E402, F403
 from config.settings.base import BASE_DIR, env  # noqa: E402
 
 DEBUG = False
+CALLS_ROUND_TRIP = env.bool("CALLS_ROUND_TRIP", default=True)
+"""What contexts tell each other goes through the codec in every test, as if it were sent."""
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if "EMAIL_URL" not in os.environ:

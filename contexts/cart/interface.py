@@ -1,9 +1,12 @@
 """What other contexts may ask of cart."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
+from ecommerce.contract import AtMost, operation
 from ecommerce.errors import Conflict, NotFound
 from ecommerce.money import Money
 
@@ -52,6 +55,7 @@ class CartContact:
 
 
 class CartInterface(ABC):
+    @operation("cart:read", idempotent=True, timeout=2)
     @abstractmethod
     def get_cart(self, *, cart_id: UUID, customer_id: UUID | None = None, token: str = "") -> Cart:
         """Return a cart that the caller owns: as its customer, or as a guest who holds its token.
@@ -60,6 +64,7 @@ class CartInterface(ABC):
             CartNotFound: unknown, or owned by someone else.
         """
 
+    @operation("cart:write", idempotent=True, timeout=3)
     @abstractmethod
     def convert(self, *, cart_id: UUID, version: int, order_id: UUID) -> None:
         """Close an open cart because it became ``order_id``. Idempotent per order.
@@ -69,14 +74,12 @@ class CartInterface(ABC):
             CartChanged: the cart moved past ``version``, expired, or became another order.
         """
 
+    @operation("cart:write", idempotent=True, timeout=3)
     @abstractmethod
     def reopen(self, *, cart_id: UUID, order_id: UUID) -> None:
         """Open a cart again that was converted to ``order_id``. Idempotent; any other cart is left as it is."""
 
+    @operation("cart:read", idempotent=True, timeout=2)
     @abstractmethod
-    def get_contact(self, *, cart_id: UUID) -> CartContact:
-        """Return whom to write to about a cart.
-
-        Raises:
-            CartNotFound: unknown cart.
-        """
+    def get_contacts(self, *, cart_ids: Annotated[Sequence[UUID], AtMost(200)]) -> list[CartContact]:
+        """Return whom to write to about at most 200 carts, in no order; unknown ids are left out."""

@@ -1,11 +1,12 @@
 """What other contexts may ask, answered from this database."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from contexts.cart.domain.access import Caller
 from contexts.cart.domain.state import Status
 from contexts.cart.interface import Cart, CartContact, CartInterface, CartLine
-from contexts.cart.queries import find_cart, owned_cart
+from contexts.cart.queries import carts_by_id, owned_cart
 from contexts.cart.usecases.lifecycle import convert_cart, reopen_cart
 from ecommerce.calls import provides
 from ecommerce.clock import now
@@ -39,12 +40,14 @@ class CartProvider(CartInterface):
     def reopen(self, *, cart_id: UUID, order_id: UUID) -> None:
         reopen_cart(cart_id=cart_id, order_id=order_id, now=now())
 
-    def get_contact(self, *, cart_id: UUID) -> CartContact:
-        cart = find_cart(cart_id=cart_id)
-        return CartContact(
-            cart_id=cart.id,
-            customer_id=cart.customer_id,
-            email=cart.email,
-            consent=cart.marketing_consent,
-            status=PUBLIC_STATUS.get(cart.status, cart.status),
-        )
+    def get_contacts(self, *, cart_ids: Sequence[UUID]) -> list[CartContact]:
+        return [
+            CartContact(
+                cart_id=cart.id,
+                customer_id=cart.customer_id,
+                email=cart.email,
+                consent=cart.marketing_consent,
+                status=PUBLIC_STATUS.get(cart.status, cart.status),
+            )
+            for cart in carts_by_id(cart_ids)
+        ]

@@ -94,6 +94,11 @@ def owned_pair(*, target_id: UUID, source_id: UUID, caller: Caller, source_calle
     return target, _of(source_caller, carts.get(source_id), source_id)
 
 
+def carts_by_id(ids: Sequence[UUID]) -> list[Cart]:
+    """Return those of the carts that exist, in no order."""
+    return list(Cart.objects.filter(pk__in=ids))
+
+
 def carts_of(*, customer_id: UUID, before: UUID | None, limit: int) -> list[Cart]:
     """Return a customer's open carts, newest first, from behind ``before``."""
     carts = Cart.objects.filter(customer_id=customer_id, status="open").order_by("-id")

@@ -46,6 +46,7 @@ from ecommerce.http.input import validated
 from ecommerce.http.pagination import CursorPage
 from ecommerce.http.permissions import Authenticated
 from ecommerce.http.schema import page
+from ecommerce.http.throttling import DefaultThrottle, Scoped
 from ecommerce.http.views import APIView
 
 TOKEN = OpenApiParameter(
@@ -56,6 +57,9 @@ IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, descriptio
 IF_MATCH_REQUIRED = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, required=True, description="O ETag da versão que o cliente viu."
 )
+
+GUESSED = (DefaultThrottle, Scoped("code"))
+"""Where somebody could try one code after the other."""
 
 
 class Carts(APIView):
@@ -160,7 +164,7 @@ class CartLine(APIView):
     @extend_schema(
         request=None,
         parameters=[TOKEN, IF_MATCH_REQUIRED],
-        responses=CartSchema,
+        responses={200: CartSchema},
         tags=["cart"],
         summary="Remover um item",
     )
@@ -194,6 +198,7 @@ class CartPriceNotice(APIView):
 
 class CartCoupon(APIView):
     permission_classes = []
+    throttle_classes = GUESSED
 
     @extend_schema(
         request=CouponInput,
@@ -215,7 +220,11 @@ class CartCoupon(APIView):
         return answer(cart, review_body(cart, review))
 
     @extend_schema(
-        request=None, parameters=[TOKEN, IF_MATCH], responses=CartReviewSchema, tags=["cart"], summary="Retirar o cupom"
+        request=None,
+        parameters=[TOKEN, IF_MATCH],
+        responses={200: CartReviewSchema},
+        tags=["cart"],
+        summary="Retirar o cupom",
     )
     def delete(self, request: Request, cart_id: UUID) -> Response:
         cart, review = reviews.remove_coupon(
@@ -283,6 +292,7 @@ class CartMerge(APIView):
 
 class CartRecoveries(APIView):
     permission_classes = []
+    throttle_classes = GUESSED
 
     @extend_schema(
         request=RecoveryInput,

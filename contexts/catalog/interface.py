@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
+from ecommerce.contract import AtMost, operation
 from ecommerce.errors import Conflict, NotFound
 from ecommerce.money import Money
 
@@ -56,17 +58,23 @@ class StockLine:
     quantity: int
 
 
+Ids = Annotated[Sequence[UUID], AtMost(200)]
+Lines = Annotated[Sequence[StockLine], AtMost(200)]
+
+
 class CatalogInterface(ABC):
+    @operation("catalog:read", idempotent=True, timeout=2)
     @abstractmethod
-    def get_variants(self, *, ids: Sequence[UUID]) -> list[Variant]:
+    def get_variants(self, *, ids: Ids) -> list[Variant]:
         """Return the variants among at most 200 ``ids``, in no order; unknown and deleted ids are left out.
 
         A variant that is no longer sold is returned with ``on_sale`` false.
         """
 
+    @operation("catalog:write", idempotent=True, timeout=3)
     @abstractmethod
-    def reserve_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
-        """Hold stock for all ``lines`` (at most 200 variants) or for none.
+    def reserve_stock(self, *, reservation_id: UUID, lines: Lines, expires_at: datetime) -> None:
+        """Hold stock for all ``lines`` or for none.
 
         Idempotent by ``reservation_id``: a repeated call changes nothing. A reservation that nobody commits is
         released after ``expires_at``.
@@ -77,8 +85,9 @@ class CatalogInterface(ABC):
             ReservationClosed: this reservation was released before.
         """
 
+    @operation("catalog:write", idempotent=True, timeout=3)
     @abstractmethod
-    def renew_stock(self, *, reservation_id: UUID, lines: Sequence[StockLine], expires_at: datetime) -> None:
+    def renew_stock(self, *, reservation_id: UUID, lines: Lines, expires_at: datetime) -> None:
         """Make sure that a reservation lasts until ``expires_at`` at least. Idempotent.
 
         One that has lapsed, or that nobody knows, takes ``lines`` anew; one that was sold is left as it is.
@@ -87,6 +96,7 @@ class CatalogInterface(ABC):
             OutOfStock: it had lapsed and the pieces are gone.
         """
 
+    @operation("catalog:write", idempotent=True, timeout=3)
     @abstractmethod
     def release_stock(self, *, reservation_id: UUID) -> None:
         """Give a reservation's pieces back. Idempotent; an unknown reservation is remembered as released, so that a

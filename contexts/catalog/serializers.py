@@ -109,7 +109,10 @@ class NewVariantSerializer(VariantFieldsSerializer):
 
 
 class ProductFieldsSerializer(serializers.Serializer[Any]):
-    """What may be changed of a product by PATCH; ``options`` and ``media`` are replaced as a whole."""
+    """What may be changed of a product by PATCH; ``options`` and ``media`` are replaced as a whole.
+
+    Never read as ``partial``: that would reach into these and let half an option through.
+    """
 
     name = serializers.CharField(max_length=200, required=False)
     category_id = serializers.UUIDField(required=False)

@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
+from ecommerce.contract import AtMost, operation
 from ecommerce.errors import NotFound
 
 
@@ -13,6 +15,8 @@ class AddressNotFound(NotFound):
 
 
 class SavedCardNotFound(NotFound):
+    """A card that a customer named is not among those that ``get_saved_cards`` returned."""
+
     code = "saved_card_not_found"
 
 
@@ -55,10 +59,12 @@ class SavedCard:
 
 
 class IdentityInterface(ABC):
+    @operation("identity:read", idempotent=True, timeout=2)
     @abstractmethod
-    def get_customers(self, *, ids: Sequence[UUID]) -> list[Customer]:
+    def get_customers(self, *, ids: Annotated[Sequence[UUID], AtMost(200)]) -> list[Customer]:
         """Return the customers among at most 200 ``ids``, in no order; unknown and erased ids are left out."""
 
+    @operation("identity:read", idempotent=True, timeout=2)
     @abstractmethod
     def get_address(self, *, customer_id: UUID, address_id: UUID) -> Address:
         """Return one address of that customer.
@@ -67,10 +73,8 @@ class IdentityInterface(ABC):
             AddressNotFound: no such address, or it is another customer's.
         """
 
+    @operation("identity:cards", idempotent=True, timeout=2)
     @abstractmethod
-    def get_saved_card(self, *, customer_id: UUID, card_id: UUID) -> SavedCard:
-        """Return one saved card of that customer.
-
-        Raises:
-            SavedCardNotFound: no such card, or it is another customer's.
-        """
+    def get_saved_cards(self, *, customer_id: UUID, card_ids: Annotated[Sequence[UUID], AtMost(50)]) -> list[SavedCard]:
+        """Return that customer's saved cards among at most 50 ``card_ids``, in no order. Unknown cards and those of
+        others are left out."""

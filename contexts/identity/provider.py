@@ -10,7 +10,6 @@ from contexts.identity.interface import (
     Customer,
     IdentityInterface,
     SavedCard,
-    SavedCardNotFound,
 )
 from ecommerce.calls import provides
 
@@ -40,15 +39,15 @@ class IdentityProvider(IdentityInterface):
             del row[name]
         return Address(**row)
 
-    def get_saved_card(self, *, customer_id: UUID, card_id: UUID) -> SavedCard:
-        card = queries.saved_card(customer_id, card_id)
-        if card is None:
-            raise SavedCardNotFound("Cartão não encontrado.")
-        return SavedCard(
-            id=card.id,
-            token=card.token,
-            brand=card.brand,
-            last4=card.last4,
-            expiry_month=card.expiry_month,
-            expiry_year=card.expiry_year,
-        )
+    def get_saved_cards(self, *, customer_id: UUID, card_ids: Sequence[UUID]) -> list[SavedCard]:
+        return [
+            SavedCard(
+                id=card.id,
+                token=card.token,
+                brand=card.brand,
+                last4=card.last4,
+                expiry_month=card.expiry_month,
+                expiry_year=card.expiry_year,
+            )
+            for card in queries.saved_cards(customer_id, card_ids)
+        ]

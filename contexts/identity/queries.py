@@ -76,9 +76,9 @@ def customers(ids: Sequence[UUID]) -> Iterable[User]:
     return found
 
 
-def saved_card(user_id: UUID, card_id: UUID) -> SavedCard | None:
-    """Return one saved card with its token, for the gateway."""
-    return SavedCard.objects.filter(user=user_id, pk=card_id).first()
+def saved_cards(user_id: UUID, card_ids: Sequence[UUID]) -> Iterable[SavedCard]:
+    """Return those of a customer's saved cards with their tokens, for the gateway."""
+    return SavedCard.objects.filter(user=user_id, pk__in=card_ids)
 
 
 def is_email_verified(user: User) -> bool:

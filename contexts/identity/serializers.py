@@ -129,7 +129,7 @@ class AddressSerializer(serializers.Serializer[Any]):
     district = serializers.CharField(max_length=100)
     city = serializers.CharField(max_length=100)
     state = serializers.ChoiceField(choices=STATES)
-    ibge_code = serializers.RegexField(rf"^({IBGE_CODE.pattern})?$", allow_blank=True, required=False)
+    ibge_code = serializers.RegexField(rf"^{IBGE_CODE.pattern}$", allow_blank=True, required=False)
     is_default = serializers.BooleanField(required=False)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 
 from contexts.cart.events import CartAbandoned
-from contexts.cart.interface import CartContact, CartInterface
+from contexts.cart.interface import CartContact, CartInterface, CartNotFound
 from contexts.catalog.events import VariantBackInStock
 from contexts.identity.events import UserRegistered
 from contexts.identity.interface import Customer, IdentityInterface
@@ -37,6 +37,7 @@ carts = connect(CartInterface)
 identity = connect(IdentityInterface)
 order_book = connect(OrderInterface)
 
+CARTS_PER_CALL = 200
 CUSTOMERS_PER_CALL = 200
 ORDERS_PER_CALL = 50
 
@@ -69,7 +70,12 @@ def orders_and_customers_of(events: Sequence[AboutOrder]) -> tuple[Orders, Custo
 
 
 def contacts_of(events: Sequence[CartAbandoned]) -> tuple[Contacts, Customers]:
-    contacts = {event.cart_id: carts.get_contact(cart_id=event.cart_id) for event in events}
+    ids = list({event.cart_id for event in events})
+    contacts = {
+        contact.cart_id: contact
+        for start in range(0, len(ids), CARTS_PER_CALL)
+        for contact in carts.get_contacts(cart_ids=ids[start : start + CARTS_PER_CALL])
+    }
     return contacts, _customers(contact.customer_id for contact in contacts.values() if contact.customer_id)
 
 
@@ -139,6 +145,8 @@ def tell_order_delivered(event: OrderDelivered, envelope: Envelope, orders: Orde
 def remind_of_cart(event: CartAbandoned, envelope: Envelope, read: tuple[Contacts, Customers]) -> None:
     """Remind of a cart that is still open, if its owner agreed to be reminded."""
     contacts, customers = read
+    if event.cart_id not in contacts:
+        raise CartNotFound(f"Cart {event.cart_id} is unknown although an event speaks of it.")
     contact = contacts[event.cart_id]
     if contact.customer_id:
         recipient = _recipient(customers.get(contact.customer_id), contact.customer_id, consent=contact.consent)

@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
+from ecommerce.contract import AtMost, operation
 from ecommerce.errors import NotFound
 from ecommerce.money import Money
 
@@ -58,6 +60,7 @@ class Order:
 
 
 class OrderInterface(ABC):
+    @operation("order:read", idempotent=True, timeout=3)
     @abstractmethod
-    def get_orders(self, *, ids: Sequence[UUID]) -> list[Order]:
+    def get_orders(self, *, ids: Annotated[Sequence[UUID], AtMost(50)]) -> list[Order]:
         """Return the orders among at most 50 ``ids``, in no order; unknown ids are left out."""

@@ -29,7 +29,7 @@ class AddressSerializer(serializers.Serializer[Any]):
     district = serializers.CharField(max_length=100)
     city = serializers.CharField(max_length=100)
     state = serializers.ChoiceField(choices=UF)
-    ibge_code = serializers.RegexField(r"^([0-9]{7})?$", required=False, allow_blank=True, default="")
+    ibge_code = serializers.RegexField(r"^[0-9]{7}$", required=False, allow_blank=True, default="")
 
 
 class PaymentSerializer(serializers.Serializer[Any]):
@@ -248,7 +248,7 @@ class OrderSchema(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=[status.value for status in Status])
     placed_at = serializers.DateTimeField()
     email = serializers.EmailField()
-    access_token = serializers.CharField(help_text="Para convidados: envie em X-Order-Token para ver o pedido.")
+    access_token = serializers.CharField(help_text="Para convidados: envie em X-Order-Token. Vazio para a equipe.")
     cart_id = serializers.UUIDField()
     lines = OrderLineSchema(many=True)
     items_total = MoneyField()

@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
+from ecommerce.contract import AtMost, operation
 from ecommerce.errors import Conflict
 from ecommerce.money import Money
 
@@ -39,7 +41,7 @@ class Basket:
     """What is to be bought and by whom; at most 200 lines of one currency. ``email`` counts per-customer limits of
     guests; ``shipping`` is the price that a free-shipping discount takes off."""
 
-    lines: list[BasketLine]
+    lines: Annotated[list[BasketLine], AtMost(200)]
     shipping: Money = Money(Decimal(0))
     coupon_code: str = ""
     customer_id: UUID | None = None
@@ -71,11 +73,13 @@ class Quote:
 
 
 class PromotionInterface(ABC):
+    @operation("promotion:read", idempotent=True, timeout=2)
     @abstractmethod
     def quote(self, *, basket: Basket) -> Quote:
         """Return what the running campaigns and the coupon take off this basket. Changes nothing; a coupon that does
         not apply is reported in ``coupon_refusal``."""
 
+    @operation("promotion:write", idempotent=True, timeout=3)
     @abstractmethod
     def redeem(self, *, redemption_id: UUID, basket: Basket, expected_discount: Money) -> None:
         """Reserve the use of every limited discount that applies to ``basket``.
@@ -88,6 +92,7 @@ class PromotionInterface(ABC):
             RedemptionClosed: this redemption was released before.
         """
 
+    @operation("promotion:write", idempotent=True, timeout=3)
     @abstractmethod
     def release(self, *, redemption_id: UUID) -> None:
         """Give a redemption's uses back. Idempotent; an unknown id is remembered as released, so that a late

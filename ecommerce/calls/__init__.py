@@ -2,5 +2,6 @@
 
 from ecommerce.calls.client import CallInTransaction, connect
 from ecommerce.calls.providers import provides
+from ecommerce.calls.wire import CallMismatch
 
-__all__ = ["CallInTransaction", "connect", "provides"]
+__all__ = ["CallInTransaction", "CallMismatch", "connect", "provides"]

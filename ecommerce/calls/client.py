@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.db import connections
 
 from ecommerce import codec
-from ecommerce.calls.providers import provider_of
+from ecommerce.calls.operation import Operation, operations
+from ecommerce.calls.providers import has_stand_in, provider_of
+from ecommerce.calls.remote import neighbour
+from ecommerce.errors import DomainError
+from ecommerce.observability import tracing
+from ecommerce.topology import current
 
 T = TypeVar("T")
 
@@ -21,8 +26,9 @@ class CallInTransaction(RuntimeError):
 def connect(interface: type[T]) -> T:
     """Return an object with the methods of ``interface`` that reaches its context wherever that runs.
 
-    Methods take keyword arguments only. They raise the interface's own errors, ``CallInTransaction`` inside an open
-    transaction, and ``Unavailable`` when the context cannot be reached.
+    Methods take keyword arguments only. They raise the interface's own errors, ``TooMany`` beyond a limit,
+    ``CallInTransaction`` inside an open transaction, ``Unavailable`` when the context broke, and its subclass
+    ``Unreachable`` when nobody can say so.
     """
     return cast(T, Client(interface))
 
@@ -36,25 +42,40 @@ class Client:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in getattr(self._interface, "__abstractmethods__", ()):
             raise AttributeError(f"{self._interface.__name__} has no method {name}")
-        method = Method(self._interface, name)
+        method = Method(operations(self._interface)[name])
         setattr(self, name, method)
         return method
 
 
 class Method:
-    """One method of an interface, called in this process."""
+    """One method of an interface, wherever its context runs. What holds for one shape holds for the other: keyword
+    arguments within their limits, no open transaction, errors with plain ``params``."""
 
-    def __init__(self, interface: type[Any], name: str) -> None:
-        self._interface = interface
-        self._name = name
-        self._hints = get_type_hints(getattr(interface, name))
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._about = {"rpc.method": str(operation), "peer.service": operation.terms.context}
 
     def __call__(self, **arguments: Any) -> Any:
-        refuse_open_transaction(f"{self._interface.__name__}.{self._name}")
-        if settings.CALLS_ROUND_TRIP:
-            arguments = {name: codec.round_trip(value, self._hints[name]) for name, value in arguments.items()}
-        result = getattr(provider_of(self._interface), self._name)(**arguments)
-        return codec.round_trip(result, self._hints["return"]) if settings.CALLS_ROUND_TRIP else result
+        operation = self._operation
+        refuse_open_transaction(str(operation))
+        operation.check(arguments)
+        context = operation.terms.context
+        if context in current().by_name and not current()[context].local and not has_stand_in(operation.interface):
+            with tracing.span(str(operation), self._about, kind="client"):
+                return neighbour(context, current().url_of(context)).call(operation, arguments)
+        with tracing.span(str(operation), self._about):
+            return _call_here(operation, arguments)
+
+
+def _call_here(operation: Operation, arguments: dict[str, Any]) -> Any:
+    if settings.CALLS_ROUND_TRIP:
+        arguments = operation.decode_arguments(codec.encode(arguments))
+    try:
+        result = getattr(provider_of(operation.interface), operation.name)(**arguments)
+    except DomainError as error:
+        error.params = codec.to_builtins(error.params)
+        raise
+    return operation.decode_result(codec.encode(result)) if settings.CALLS_ROUND_TRIP else result
 
 
 def refuse_open_transaction(what: str) -> None:

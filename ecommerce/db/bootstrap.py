@@ -15,11 +15,9 @@ from psycopg import sql
 
 from ecommerce.db import queues
 from ecommerce.db.configuration import BROKER_ROLE, MAINTENANCE_DATABASE, administrator_of, context_databases
-from ecommerce.topology import current
+from ecommerce.topology import BACK_OFFICE_TASKS, current
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-TASK_QUEUE = "tasks"
-"""Celery's queue, made here so that its processes do not race for it at their first start."""
 Database = Mapping[str, Any]
 """One entry of ``settings.DATABASES``, or ``settings.BROKER_DATABASE``."""
 
@@ -77,8 +75,15 @@ def bootstrap_database(databases: Sequence[Database], *, name: str) -> None:
             for database in contexts:
                 _ensure_schema(connection, database)
             if len(contexts) < len(databases):
-                names = [*(context.queue for context in current().contexts), TASK_QUEUE]
-                queues.install(connection, names, readers=[database["USER"] for database in contexts])
+                queues.install(connection, _queues(), readers=[database["USER"] for database in contexts])
+
+
+def _queues() -> list[str]:
+    """The queues of all contexts. Celery's are among them, so that its processes do not race for them at their first
+    start."""
+    topology = current()
+    tasks = [context.task_queue for context in topology.contexts]
+    return [*(context.queue for context in topology.contexts), *tasks, BACK_OFFICE_TASKS]
 
 
 def drop_database(database: Database, name: str) -> None:

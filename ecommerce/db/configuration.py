@@ -7,6 +7,7 @@ Settings import this module, so nothing here may read settings while it is being
 ``DATABASE_URL``            an administrator of a PostgreSQL server; every context without a URL of its own lives in the
                             database it names (``postgres`` means ``ecommerce``) as its own role, its password derived
 neither                     the embedded server below ``var_dir``
+``BROKER_DATABASE_URL``     the database of the PGMQ queues, where ``BROKER_URL`` is ``pgmq://`` and names none itself
 ==========================  =========================================================================================
 
 An administrator is needed to create databases, roles and schemas only. For a context with its own URL it is the one of
@@ -20,6 +21,7 @@ import hmac
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -33,6 +35,7 @@ DATABASE = "ecommerce"
 """The database that holds the contexts when the URL names none, or only the server's maintenance database."""
 MAINTENANCE_DATABASE = "postgres"
 BROKER_ROLE = "broker_service"
+QUEUES_URL = "BROKER_DATABASE_URL"
 POOL = {"min_size": 0, "max_size": 16, "num_workers": 1, "timeout": 5, "max_idle": 120, "reconnect_timeout": 3}
 """Per alias and process. A web process with one thread uses one or two; a worker's relay, consumers and tasks up to a
 dozen at once. A pool that fails to connect doubles its pauses until ``reconnect_timeout`` and begins nothing else, so a
@@ -73,19 +76,33 @@ def broker_database(
     """Return the database that holds the PGMQ queues, in the shape of one entry of :func:`databases`.
 
     It is the one that ``broker_url`` (``pgmq://user:password@host:port/database``) names, or with a bare ``pgmq://``
-    the one that contexts without a URL of their own live in. The key ``SHARED_WITH`` lists the aliases of
-    ``configured`` in the same database, so that tests find the queues in the test database. Empty when the broker is
-    not PGMQ.
+    the one of ``BROKER_DATABASE_URL``, or else that contexts without a URL of their own live in. The key
+    ``SHARED_WITH`` lists the aliases of ``configured`` in the same database, so that tests find the queues in the test
+    database. Empty when the broker is not PGMQ.
     """
     if not broker_url.startswith("pgmq:"):
         return {}
     named = broker_url.removeprefix("pgmq:")
-    chosen = {"BROKER_DATABASE_URL": f"postgresql:{named}"} if named.strip("/") else {}
-    service, administrator = _service_of("BROKER_DATABASE_URL", BROKER_ROLE, env={**env, **chosen}, var_dir=var_dir)
+    chosen = {QUEUES_URL: f"postgresql:{named}"} if named.strip("/") else {}
+    service, administrator = _service_of(QUEUES_URL, BROKER_ROLE, env={**env, **chosen}, var_dir=var_dir)
     broker = _settings(service)
     place = ("HOST", "PORT", "NAME")
     shared = [alias for alias, each in configured.items() if each and all(each[key] == broker[key] for key in place)]
     return broker | {"SCHEMA": "pgmq", "ADMINISTRATOR": administrator, "SHARED_WITH": shared}
+
+
+def one_database_each(env: Mapping[str, str], topology: Topology, *, var_dir: Path) -> dict[str, str]:
+    """Return the URLs of an installation in which every context has a database of its own, as far as ``env`` does not
+    name them: ``identity_db`` and so on, and ``queues_db`` for PGMQ, on the server of ``DATABASE_URL`` or the embedded
+    one.
+
+    The name of a database in ``DATABASE_URL`` goes before theirs, so that installations can share a server.
+    """
+    whole = databases(topology, env=env, var_dir=var_dir)
+    wanted = {f"{each.name.upper()}_DATABASE_URL": _url(whole[each.alias], each.name) for each in topology.contexts}
+    if not env["BROKER_URL"].removeprefix("pgmq:").strip("/"):
+        wanted[QUEUES_URL] = _url(whole[topology.contexts[0].alias] | {"USER": BROKER_ROLE}, "queues")
+    return {variable: env.get(variable) or url for variable, url in wanted.items()}
 
 
 def context_databases() -> dict[str, dict[str, Any]]:
@@ -170,6 +187,14 @@ def _parse(variable: str, env: Mapping[str, str]) -> Parameters:
     except psycopg.ProgrammingError as error:
         form = "postgresql://user:password@host:port/database"
         raise ImproperlyConfigured(f"{variable} is not of the form {form}") from error
+
+
+def _url(database: Mapping[str, Any], name: str) -> str:
+    """Return the URL of another database on the same server, without a password, which is derived from the role."""
+    named = f"{name}_db" if database["NAME"] == DATABASE else f"{database['NAME']}_{name}_db"
+    options = {key: value for key, value in database["OPTIONS"].items() if isinstance(value, str)}
+    query = urlencode({"host": database["HOST"], "port": database["PORT"], **options}, safe="/")
+    return f"postgresql://{quote(database['USER'])}@/{quote(named)}?{query}"
 
 
 def _address(parameters: Parameters) -> tuple[str, str]:

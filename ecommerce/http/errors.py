@@ -10,6 +10,7 @@ from typing import Any
 from django.core import exceptions as django_errors
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.encoding import escape_uri_path
 from django.utils.log import log_response
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -68,7 +69,7 @@ class Problem:
             "title": title,
             "status": self.status,
             "detail": self.detail or title,
-            "instance": request.path,
+            "instance": escape_uri_path(request.path),
             "code": self.code,
         }
         if self.errors:

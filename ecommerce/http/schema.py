@@ -9,6 +9,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
+from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 from rest_framework.serializers import Serializer
@@ -106,8 +107,8 @@ def component_name(serializer: type[Serializer[Any]]) -> str:
 
 @lru_cache(maxsize=1)
 def document() -> bytes:
-    """Return the description of every endpoint of this process as JSON; made once, as it takes about a second."""
-    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
+    """Return the description of every endpoint of the local contexts as JSON; made once, in about a second."""
+    generator = SchemaGenerator(urlconf=spectacular_settings.SERVE_URLCONF)  # type: ignore[no-untyped-call]
     return to_json(generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
@@ -69,28 +69,18 @@ class Throttle(BaseThrottle):
     """Counts every request of a client under ``scope``, a key of the ``THROTTLE_RATES`` setting."""
 
     def __init__(self) -> None:
-        self._exceeded: list[Standing] = []
+        self._wait = 0
 
     def identify(self, request: Request) -> tuple[str, list[str]]:
         """Return the scope and whom to count: each name is counted on its own."""
         raise NotImplementedError
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        scope, names = self.identify(request)
-        rates = rates_of(settings.THROTTLE_RATES.get(scope, ""))
-        if not rates:
-            return True
-        try:
-            standings = count([f"{scope}:{name}" for name in names], rates, now=time.time())
-        except RedisError:
-            logger.exception("throttle_without_cache", scope=scope)
-            return True
-        _publish(view.headers, standings)
-        self._exceeded = [standing for standing in standings if standing.remaining < 0]
-        return not self._exceeded
+        self._wait = seconds_to_wait(*self.identify(request), view.headers)
+        return not self._wait
 
     def wait(self) -> float | None:
-        return max((standing.reset for standing in self._exceeded), default=None)
+        return self._wait or None
 
 
 class DefaultThrottle(Throttle):
@@ -120,6 +110,23 @@ class Scoped(Throttle):
     def identify(self, request: Request) -> tuple[str, list[str]]:
         name = self.by(request) if self.by else ""
         return self.scope, [client_network(request), *([f"name:{name.strip().lower()}"] if name else [])]
+
+
+def seconds_to_wait(scope: str, names: Sequence[str], headers: MutableMapping[str, str]) -> int:
+    """Count one request of each of ``names`` under ``scope``; return 0 if it may pass, else when to come back.
+
+    Sets the ``RateLimit-*`` headers.
+    """
+    rates = rates_of(settings.THROTTLE_RATES.get(scope, ""))
+    if not rates:
+        return 0
+    try:
+        standings = count([f"{scope}:{name}" for name in names], rates, now=time.time())
+    except RedisError:
+        logger.exception("throttle_without_cache", scope=scope)
+        return 0
+    _publish(headers, standings)
+    return max((standing.reset for standing in standings if standing.remaining < 0), default=0)
 
 
 def count(names: Sequence[str], rates: Sequence[Rate], *, now: float) -> list[Standing]:
@@ -162,7 +169,7 @@ def _network(address: str) -> str:
     return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False).network_address)
 
 
-def _publish(headers: dict[str, str], standings: Sequence[Standing]) -> None:
+def _publish(headers: MutableMapping[str, str], standings: Sequence[Standing]) -> None:
     """Set the ``RateLimit-*`` headers for the window that this client will exhaust first."""
     worst = min(standings, key=lambda standing: (standing.remaining, -standing.reset))
     remaining = max(worst.remaining, 0)

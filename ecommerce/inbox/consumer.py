@@ -11,8 +11,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,6 +23,7 @@ from django.db.models.functions import Now
 
 from ecommerce import clock, codec
 from ecommerce.db.plans import planned_each_time
+from ecommerce.errors import Unreachable
 from ecommerce.inbox.figures import figures
 from ecommerce.inbox.group import grouped
 from ecommerce.inbox.models import ParkedMessage, ParkedStatus
@@ -43,10 +44,10 @@ from ecommerce.inbox.receipt import (
 from ecommerce.inbox.registry import Handler, handlers
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Delivery
 from ecommerce.messaging.envelope import Envelope
+from ecommerce.messaging.traces import following
 from ecommerce.messaging.upcasting import upcast, with_older
-from ecommerce.observability import context as request_context
-from ecommerce.observability import metrics
-from ecommerce.topology import Context
+from ecommerce.observability import metrics, tracing
+from ecommerce.topology import Context, current
 
 BATCH = 100
 POLL_SECONDS = 1.0
@@ -56,11 +57,14 @@ LOOK_EVERY = 5.0
 COUNT_EVERY = 10.0
 MAX_ATTEMPTS = 10
 LONGEST_PAUSE = 300.0
+LONGEST_WAIT = 30.0
+"""Seconds between two attempts to reach a neighbour; its circuit breaker makes them cheap."""
 KILLER = 5
 """A message that a handler began with so often, and never ended, is taken to be what kills the consumer."""
 
 DUE = """
-    SELECT p.id, p.consumer, p.headers, p.body, p.attempts FROM inbox_parked p
+    SELECT p.id, p.consumer, p.headers, p.body, p.attempts, extract(epoch FROM clock_timestamp() - p.created_at)::float8
+    FROM inbox_parked p
     WHERE p.status = 'RETRY' AND p.available_at <= clock_timestamp() AND p.consumer = ANY(%s)
       AND NOT EXISTS (SELECT 1 FROM inbox_parked e
                       WHERE e.consumer = p.consumer AND e.partition_key = p.partition_key AND e.id < p.id)
@@ -148,7 +152,7 @@ class Consumer:
             cursor.execute(DUE, [list(by_name), BATCH])
             due = cursor.fetchall()
         self._waiting = self._waiting or bool(due)
-        for row_id, consumer, headers, body, attempts in due:
+        for row_id, consumer, headers, body, attempts, age in due:
             parked = ParkedMessage.objects.using(self.context.alias).filter(id=row_id)
             headers = headers if isinstance(headers, dict) else codec.decode(headers, dict[str, Any])
             handler = by_name[consumer]
@@ -157,6 +161,9 @@ class Consumer:
             try:
                 envelope = Envelope.from_headers(headers)
                 self._run(handler, envelope, _event(handler, envelope, body.encode()), before=row_id)
+            except Unreachable as error:
+                self._survive()
+                parked.update(**_while_unreachable(attempts, error, age))
             except Exception as error:
                 self._survive()
                 parked.update(**_after_failure(attempts + 1, error))
@@ -214,9 +221,16 @@ class Consumer:
             self._run(handler, envelope, event)
         except KeyBlocked:
             self._park(handler.name, delivery, envelope, "waits for an earlier message of its key")
+        except Unreachable as error:
+            self._survive()
+            log.warning("neighbour_unreachable", consumer=handler.name, event_id=str(envelope.id), reason=error.detail)
+            self._park(handler.name, delivery, envelope, _told(error))
         except Exception as error:
             self._survive()
-            log.exception("handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id))
+            with following(envelope):
+                log.exception(
+                    "handler_failed", consumer=handler.name, event_type=envelope.type, event_id=str(envelope.id)
+                )
             failure = _after_failure(1, error)
             self._park(handler.name, delivery, envelope, failure["reason"], status=failure["status"], attempts=1)
 
@@ -304,9 +318,10 @@ def consume(handler: Handler, envelope: Envelope, event: Any, *, before: int = L
     """
     receipt = _receipt(handler, envelope, before=before)
     try:
-        with _following(envelope):
+        with _processing(handler, envelope):
             read = handler.read([event])
-        _call(handler, envelope, event, receipt, read)
+            with receiving(receipt):
+                handler.function(event, envelope, *read)
         if receipt.recorded:
             return "handled"
         with transaction.atomic(using=handler.context):
@@ -323,7 +338,11 @@ def _read_together(jobs: Sequence[Job]) -> dict[tuple[str, UUID], tuple[Any, ...
         alike.setdefault(job.handler.reading, []).append(job)
     read = {}
     for group in alike.values():
-        found = group[0].handler.read([job.event for job in group])
+        first, *others = (job.envelope for job in group)
+        links = [envelope.traceparent for envelope in others]
+        span = tracing.span(f"read for {group[0].handler.context}", parent=first.traceparent, links=links)
+        with following(first), span:
+            found = group[0].handler.read([job.event for job in group])
         read.update(dict.fromkeys((job.key for job in group), found))
     return read
 
@@ -339,7 +358,8 @@ def _consume_together(
         if receipt.key in claimed:
             claimed.discard(receipt.key)
             receipt.claimed = True
-            _call(job.handler, job.envelope, job.event, receipt, read[job.key])
+            with _processing(job.handler, job.envelope), receiving(receipt):
+                job.handler.function(job.event, job.envelope, *read[job.key])
             begun.append(receipt)
     note_ignored([receipt for receipt in begun if not receipt.recorded])
     return {receipt.key: "handled" if receipt.recorded else "ignored" for receipt in begun}
@@ -365,19 +385,31 @@ def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Rec
     )  # fmt: skip
 
 
-def _call(handler: Handler, envelope: Envelope, event: Any, receipt: Receipt, read: tuple[Any, ...]) -> None:
-    with _following(envelope), receiving(receipt):
-        handler.function(event, envelope, *read)
+@contextmanager
+def _processing(handler: Handler, envelope: Envelope) -> Iterator[None]:
+    """Open the span of one handler's work on one event."""
+    attributes = {
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": current()[handler.context].queue,
+        "messaging.consumer.group.name": handler.name,
+        "messaging.message.id": str(envelope.id),
+        "messaging.rabbitmq.destination.routing_key": envelope.type,
+    }
+    span = tracing.span(f"process {handler.name}", attributes, kind="consumer", parent=envelope.traceparent)
+    with following(envelope), span:
+        yield
 
 
-def _following(envelope: Envelope) -> AbstractContextManager[object]:
-    """Let what is logged, published and asked for within the block name the event as its cause."""
-    return request_context.bound(
-        correlation_id=envelope.correlationid,
-        causation_id=str(envelope.id),
-        traceparent=envelope.traceparent,
-        actor=envelope.actor,
-    )
+def _while_unreachable(attempts: int, error: Unreachable, age: float) -> dict[str, Any]:
+    """Return what a parked message is to be told when a neighbour that its handler asks is not there: it is nobody's
+    fault, so it is not counted, and tried for ever, after a random pause up to as long as it has waited already."""
+    pause = timedelta(seconds=random.uniform(0, min(LONGEST_WAIT, max(age, 1.0))))  # noqa: S311
+    return {"reason": _told(error), "attempts": attempts, "status": ParkedStatus.RETRY, "available_at": Now() + pause}
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _pause(attempts: int) -> timedelta:
@@ -389,7 +421,7 @@ def _after_failure(attempts: int, error: Exception) -> dict[str, Any]:
     """Return what a parked message is to be told. Its pause is on the database's clock, which all workers share."""
     hopeless = isinstance(error, (codec.Undecodable, Overtaken)) or attempts >= MAX_ATTEMPTS
     return {
-        "reason": f"{type(error).__name__}: {error}",
+        "reason": _told(error),
         "attempts": attempts,
         "status": ParkedStatus.PARKED if hopeless else ParkedStatus.RETRY,
         "available_at": Now() + _pause(attempts),

@@ -3,6 +3,9 @@
 A commit, and what goes with it, costs more than the effect of most events. So the consumer lets the units of work of a
 batch share one transaction. Each is still one action: it knows nothing of the others, and should any of them fail, the
 transaction is given up and each message is handled by itself.
+
+The statements go to the database as a pipeline: one whose result nobody looks at is not waited for. If it fails, that
+shows later, at the next result or at the end, and ends the group all the same.
 """
 
 from __future__ import annotations
@@ -49,7 +52,8 @@ def grouped(alias: str) -> Iterator[None]:
             cursor.execute(YIELD)
         token = _group.set(group)
         try:
-            yield
+            with connections[alias].connection.pipeline():
+                yield
         finally:
             _group.reset(token)
         if group.doomed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from ecommerce.messaging.envelope import Message
@@ -78,6 +78,9 @@ class Subscription(ABC):
 
 
 class Broker(ABC):
+    system: ClassVar[str] = ""
+    """What OpenTelemetry calls it."""
+
     @abstractmethod
     def declare(self, bindings: Mapping[str, Sequence[str]]) -> None:
         """Create the queues, each bound to its event types. Idempotent.

@@ -58,7 +58,18 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Message:
-    """An event on the wire: its envelope and its data as JSON bytes."""
+    """An event on the wire. ``headers`` are its envelope's, as a JSON object; ``data`` is JSON. What the outbox holds
+    goes out as it is."""
 
-    envelope: Envelope
+    id: UUID
+    type: str
+    headers: str
     data: bytes
+
+    @classmethod
+    def of(cls, envelope: Envelope, data: bytes) -> "Message":
+        return cls(envelope.id, envelope.type, codec.encode(envelope.headers()).decode(), data)
+
+    @property
+    def envelope(self) -> Envelope:
+        return Envelope.from_headers(codec.decode(self.headers, dict[str, Any]))

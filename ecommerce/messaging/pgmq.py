@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from django.conf import settings
@@ -63,6 +63,8 @@ BINDINGS = "SELECT pattern FROM pgmq.topic_bindings WHERE queue_name = %s"
 
 
 class PgmqBroker(Broker):
+    system: ClassVar[str] = "pgmq"
+
     def declare(self, bindings: Mapping[str, Sequence[str]]) -> None:
         with _connect() as connection:
             for queue, types in bindings.items():
@@ -192,11 +194,9 @@ def _connect(*, autocommit: bool = False) -> psycopg.Connection[Any]:
 
 def _send(cursor: Any, messages: Sequence[Message]) -> Published:
     """Enqueue in order and wake the readers at commit. Two statements."""
-    refused = {
-        m.envelope.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if len(m.data) > MAX_MESSAGE_BYTES
-    }
-    small = [message for message in messages if message.envelope.id not in refused]
-    cursor.execute(ROUTES, [sorted({message.envelope.type for message in small})])
+    refused = {m.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if len(m.data) > MAX_MESSAGE_BYTES}
+    small = [message for message in messages if message.id not in refused]
+    cursor.execute(ROUTES, [sorted({message.type for message in small})])
     routes: dict[str, list[str]] = defaultdict(list)
     for key, queue in cursor.fetchall():
         routes[queue].append(key)
@@ -204,8 +204,8 @@ def _send(cursor: Any, messages: Sequence[Message]) -> Published:
     if routes:
         document = b"[%s]" % b",".join(_as_json(message) for message in small)
         cursor.execute(_insertion(tuple(routes)), [document.decode(), *routes.values(), list(routes)])
-    refused |= {m.envelope.id: "no queue is bound to this type" for m in small if m.envelope.type in unroutable}
-    return Published(frozenset(m.envelope.id for m in messages) - frozenset(refused), refused)
+    refused |= {m.id: "no queue is bound to this type" for m in small if m.type in unroutable}
+    return Published(frozenset(m.id for m in messages) - frozenset(refused), refused)
 
 
 @cache
@@ -218,10 +218,7 @@ def _insertion(queues: tuple[str, ...]) -> sql.Composed:
 
 def _as_json(message: Message) -> bytes:
     """Return type, data and headers as one JSON object: an array of these is read faster than three arrays are."""
-    envelope = message.envelope
-    return b'{"type":%s,"data":%s,"headers":%s}' % (
-        codec.encode(envelope.type), message.data, codec.encode(envelope.headers())
-    )  # fmt: skip
+    return b'{"type":%s,"data":%s,"headers":%s}' % (codec.encode(message.type), message.data, message.headers.encode())
 
 
 def _table(queue: str) -> sql.Identifier:

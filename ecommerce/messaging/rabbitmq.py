@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import amqp
@@ -17,6 +17,7 @@ from amqp.exceptions import AMQPError
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from ecommerce import codec
 from ecommerce.messaging.broker import (
     EXCHANGE,
     MAX_MESSAGE_BYTES,
@@ -41,6 +42,8 @@ ARRIVED = 0.001
 
 
 class RabbitBroker(Broker):
+    system: ClassVar[str] = "rabbitmq"
+
     def __init__(self, url: str, *, exchange: str = EXCHANGE) -> None:
         self._url = url
         self._exchange = exchange
@@ -99,21 +102,21 @@ class RabbitPublisher(Publisher):
 
     def publish(self, messages: Sequence[Message], *, timeout: float) -> Published:
         self._refused = {
-            m.envelope.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if len(m.data) > MAX_MESSAGE_BYTES
+            m.id: f"larger than {MAX_MESSAGE_BYTES} bytes" for m in messages if len(m.data) > MAX_MESSAGE_BYTES
         }
         try:
             channel = self._ready_channel()
             self._open = {}
             for message in messages:
-                if message.envelope.id not in self._refused:
-                    self._open[self._next_tag] = message.envelope.id
+                if message.id not in self._refused:
+                    self._open[self._next_tag] = message.id
                     self._next_tag += 1
-                    channel.basic_publish(_amqp(message), self._broker.exchange, message.envelope.type, mandatory=True)
+                    channel.basic_publish(_amqp(message), self._broker.exchange, message.type, mandatory=True)
             self._await_confirms(timeout)
         except LOST as error:
             self._give_up()
             raise BrokerUnavailable(str(error)) from error
-        sent = frozenset(m.envelope.id for m in messages)
+        sent = frozenset(m.id for m in messages)
         return Published(sent - frozenset(self._refused), dict(self._refused))
 
     def close(self) -> None:
@@ -236,9 +239,9 @@ def _drop(connection: Connection) -> None:
 def _amqp(message: Message) -> amqp.Message:
     return amqp.Message(
         message.data,
-        application_headers=message.envelope.headers(),
+        application_headers=codec.decode(message.headers, dict[str, Any]),
         content_type="application/json",
         delivery_mode=2,
-        message_id=str(message.envelope.id),
-        type=message.envelope.type,
+        message_id=str(message.id),
+        type=message.type,
     )

@@ -30,6 +30,10 @@ class RequestContext:
     def trace_id(self) -> str:
         return self.traceparent[3:35]
 
+    @property
+    def span_id(self) -> str:
+        return self.traceparent[36:52]
+
 
 _context: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
 
@@ -49,8 +53,8 @@ def bound(
 ) -> Iterator[RequestContext]:
     """Bind a context for the length of a ``with`` block, as a consumer does for each message.
 
-    A missing or malformed correlation id or traceparent is replaced by a new one; a good traceparent is continued by a
-    span of our own.
+    A missing or malformed correlation id or traceparent is replaced by a new one; a good traceparent is continued by an
+    id of our own. Nobody records that one: open a span inside with the same ``parent`` where the block is to be seen.
     """
     context = incoming(correlation_id, traceparent, causation_id=causation_id, actor=actor)
     token = bind(context)

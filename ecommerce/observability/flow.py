@@ -17,7 +17,7 @@ import structlog
 from django.db import DatabaseError, connections
 from prometheus_client.metrics import MetricWrapperBase
 
-from ecommerce.observability import metrics
+from ecommerce.observability import metrics, pools
 
 SLOT = timedelta(seconds=10)
 KEPT = timedelta(days=2)
@@ -86,6 +86,7 @@ class Recorder:
 
     def write(self) -> None:
         """Write what was not written yet. A database that does not answer is told later, and stops no other."""
+        pools.tell()
         forget = time.monotonic() >= self._forget_at
         for alias, written in self._written.items():
             counted = _counted(alias)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ecommerce.db.plans import planned_each_time
+from ecommerce.observability.health import Unhealthy
+from ecommerce.topology import local_aliases
+
+RELAY_SILENT_SECONDS = 15
+"""A relay shows itself every three seconds."""
 
 COUNTS = """
     SELECT count(*) FILTER (WHERE status = 'PENDING'), count(*) FILTER (WHERE status = 'BLOCKED'),
@@ -87,3 +92,10 @@ def held_ids(alias: str) -> list[int]:
     with planned_each_time(alias) as cursor:
         cursor.execute(HELD_IDS)
         return [number for (number,) in cursor.fetchall()]
+
+
+def check_relays() -> None:
+    """Raise Unhealthy with the contexts whose outbox no relay drains: no worker runs, or it hangs."""
+    silent = {alias: now(alias, most=1).relay_silent for alias in local_aliases()}
+    if alone := [alias for alias, seconds in silent.items() if seconds is None or seconds > RELAY_SILENT_SECONDS]:
+        raise Unhealthy(f"no relay of {', '.join(alone)}")

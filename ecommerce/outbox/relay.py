@@ -7,7 +7,6 @@ rows any more. No transaction is open while publishing to a broker that is not t
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
@@ -25,7 +24,8 @@ from psycopg import sql
 from ecommerce.db.plans import planned_each_time
 from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
-from ecommerce.messaging.envelope import Envelope, Message
+from ecommerce.messaging.envelope import Message
+from ecommerce.messaging.traces import following, sending
 from ecommerce.observability import metrics
 from ecommerce.outbox.figures import figures
 from ecommerce.outbox.models import PARTITIONS
@@ -159,7 +159,7 @@ class Row:
     attempts: int
 
     def message(self) -> Message:
-        return Message(Envelope.from_headers(json.loads(self.headers)), self.payload.encode())
+        return Message(self.event_id, self.event_type, self.headers, self.payload.encode())
 
 
 class Relay:
@@ -266,8 +266,9 @@ class Relay:
             return 0
 
     def _hand_over(self, rows: Sequence[Row]) -> int:
-        with transaction.atomic(using=self.context.alias):
-            published = self._broker.hand_off(self.context.alias, [row.message() for row in rows])
+        messages = [row.message() for row in rows]
+        with sending(messages, system=self._broker.system) as sent, transaction.atomic(using=self.context.alias):
+            published = self._broker.hand_off(self.context.alias, sent)
             if published.refused:
                 self.drained = False
                 if len(first_of_each_aggregate(rows)) < len(rows):
@@ -285,7 +286,8 @@ class Relay:
             return 0
         self.drained = self.drained and len(rows) == len(read)
         try:
-            published = self._publisher.publish([row.message() for row in rows], timeout=CONFIRM_TIMEOUT)
+            with sending([row.message() for row in rows], system=self._broker.system) as sent:
+                published = self._publisher.publish(sent, timeout=CONFIRM_TIMEOUT)
         except BrokerUnavailable as error:
             log.warning("broker_unavailable", context=self.context.name, error=str(error))
             time.sleep(random.uniform(0, POLL_SECONDS))  # noqa: S311
@@ -329,11 +331,15 @@ class Relay:
         metrics.OUTBOX_OLDEST_SECONDS.labels(name).set(found.oldest or 0)
 
     def _count(self, rows: Sequence[Row], published: Published) -> None:
+        counts = Counter(
+            (row.event_type, "refused" if row.event_id in published.refused else "published") for row in rows
+        )
+        for (type_, outcome), count in counts.items():
+            metrics.OUTBOX_PROCESSED.labels(self.context.name, type_, outcome).inc(count)
         for row in rows:
-            outcome = "refused" if row.event_id in published.refused else "published"
-            metrics.OUTBOX_PROCESSED.labels(self.context.name, row.event_type, outcome).inc()
             if reason := published.refused.get(row.event_id):
-                log.error("event_refused", context=self.context.name, event_type=row.event_type, reason=reason)
+                with following(row.message().envelope):
+                    log.error("event_refused", context=self.context.name, event_type=row.event_type, reason=reason)
 
     def _release_all(self) -> None:
         with transaction.atomic(using=self.context.alias), connections[self.context.alias].cursor() as cursor:

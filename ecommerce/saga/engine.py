@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any, cast
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from ecommerce.deadline import due_by
 from ecommerce.errors import DomainError, Kind
 from ecommerce.ids import new_id
 from ecommerce.observability import context as request_context
+from ecommerce.observability import metrics, tracing
 from ecommerce.saga import statements
 from ecommerce.saga.definition import OutcomeUnknown, Saga, SagaState, Step, Wait, definition, registered
 from ecommerce.saga.models import Direction, SagaInstance, SagaStatus, SagaStep, StepStatus
@@ -81,6 +83,8 @@ class Run:
     """Whether ``data`` holds more than the database does."""
     ahead: timedelta = timedelta()
     """How far the database's clock, which all processes share, is ahead of the one of this process."""
+    outcome: StepStatus = StepStatus.STARTED
+    """How the last attempt ended."""
 
     @property
     def alias(self) -> str:
@@ -189,16 +193,23 @@ def run(saga_run: Run) -> Run:
     """
     refuse_open_transaction(f"saga {saga_run.saga.type}")
     try:
-        with request_context.bound(**saga_run.origin):
+        span = tracing.span(f"saga {saga_run.saga.type}", _about(saga_run), parent=_caller(saga_run.origin))
+        with request_context.bound(**saga_run.origin), span:
             while saga_run.status not in ENDED and not saga_run.suspended:
-                if saga_run.status == SagaStatus.RUNNING:
-                    _forward(saga_run)
-                else:
-                    _backward(saga_run)
+                _attempt(saga_run)
+            span.set({"saga.status": saga_run.status.value})
     except LeaseLost:
         log.warning("saga_lease_lost", saga=saga_run.saga.type, saga_id=str(saga_run.id))
         saga_run.suspended, saga_run.error, saga_run.failure = True, None, None
+    if saga_run.status in ENDED:
+        metrics.SAGAS_ENDED.labels(saga_run.context, saga_run.saga.type, saga_run.status.value).inc()
     return saga_run
+
+
+def _caller(origin: Mapping[str, str]) -> str:
+    """Return the span to continue: while the request that started the saga goes on the one at hand, else its own."""
+    bound, asked = request_context.bound_or_none(), origin.get("traceparent", "")
+    return bound.traceparent if bound and bound.trace_id == asked[3:35] else asked
 
 
 def claim_due(context: str, *, limit: int = 1) -> list[Run]:
@@ -241,12 +252,27 @@ def signal(work: UnitOfWork, saga_type: str, *, subject: UUID, after: timedelta 
         cursor.execute(statements.SIGNAL, parameters)
 
 
+def _attempt(r: Run) -> None:
+    """Run the step at hand once, in the direction at hand, and measure it."""
+    step, direction, began = r.step.name, r.direction.value, perf_counter()
+    if r.status == SagaStatus.RUNNING:
+        _forward(r)
+    else:
+        _backward(r)
+    seconds = metrics.saga_step_seconds(r.context, r.saga.type, step, direction, r.outcome.value)
+    seconds.observe(perf_counter() - began)
+
+
+def _about(r: Run) -> dict[str, str | int]:
+    return {"saga.type": r.saga.type, "saga.id": str(r.id), "saga.step": r.step.name, "saga.attempt": r.attempt}
+
+
 def _forward(r: Run) -> None:
     step = r.step
     assert step.do is not None
     try:
         _refuse_to_crash_on(r)
-        with due_by(r.deadline):
+        with due_by(r.deadline), tracing.span(f"{r.saga.type} {step.name}", _about(r)):
             result = step.do(r.state())
     except OutcomeUnknown as error:
         _try_again(r, error, StepStatus.UNKNOWN, attempts=step.retry.unknown_attempts)
@@ -302,7 +328,7 @@ def _backward(r: Run) -> None:
     try:
         _refuse_to_crash_on(r)
         if step.undo is not None:
-            with due_by(r.deadline):
+            with due_by(r.deadline), tracing.span(f"{r.saga.type} {step.name} UNDO", _about(r)):
                 step.undo(r.state())
     except Exception as error:
         unknown = isinstance(error, OutcomeUnknown)
@@ -374,7 +400,7 @@ def _progress(
         cursor.execute(statements.PROGRESS, parameters)
         if cursor.fetchone()[0] == 0:
             raise LeaseLost(str(r.id))
-    r.learnt = False
+    r.learnt, r.outcome = False, outcome
 
 
 def _loaded(context: str, owner: UUID, row: tuple[Any, ...]) -> Run:

@@ -71,6 +71,7 @@ class SagaInstance(models.Model):
                 condition=models.Q(status__in=["RUNNING", "WAITING", "COMPENSATING"]),
                 name="saga_instance_due",
             ),
+            models.Index(fields=["saga_type"], condition=models.Q(status="PARKED"), name="saga_instance_parked"),
         )
 
     def __str__(self) -> str:

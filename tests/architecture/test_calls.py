@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 from uuid import UUID
 
 import pytest
@@ -21,6 +21,7 @@ from contexts.catalog.interface import CatalogInterface
 from ecommerce import codec
 from ecommerce.calls import CallInTransaction, connect
 from ecommerce.calls.providers import provider_of
+from ecommerce.contract import AtMost, terms_of
 from ecommerce.errors import DomainError
 from ecommerce.ids import new_id
 from ecommerce.testing import provide
@@ -89,6 +90,13 @@ def test_there_is_an_interface_of_every_context_that_others_call() -> None:
     assert {interface.__module__.split(".")[1] for interface in INTERFACES} == {*NAMES} - {"notification"}
 
 
+def plain_signature(method: Callable[..., Any]) -> inspect.Signature:
+    """The signature without limits: they stand in the interface alone."""
+    signature, hints = inspect.signature(method), get_type_hints(method)
+    parameters = [each.replace(annotation=hints.get(name)) for name, each in signature.parameters.items()]
+    return signature.replace(parameters=parameters, return_annotation=hints["return"])
+
+
 @each_interface
 def test_an_interface_has_a_provider_with_its_signatures(interface: type[Any]) -> None:
     provider = type(provider_of(interface))
@@ -96,8 +104,7 @@ def test_an_interface_has_a_provider_with_its_signatures(interface: type[Any]) -
     assert issubclass(provider, interface)
     assert provider.__module__ == interface.__module__.replace(".interface", ".provider")
     for name in interface.__abstractmethods__:
-        offered = inspect.signature(getattr(provider, name), eval_str=True)
-        assert offered == inspect.signature(getattr(interface, name), eval_str=True), name
+        assert plain_signature(getattr(provider, name)) == plain_signature(getattr(interface, name)), name
 
 
 @each_interface
@@ -116,10 +123,28 @@ def test_a_method_takes_keywords_and_says_what_it_does(method: Callable[..., Any
 
 
 @each_method
-def test_a_method_that_takes_ids_says_how_many(method: Callable[..., Any]) -> None:
+def test_every_sequence_that_a_method_takes_has_a_limit(method: Callable[..., Any]) -> None:
     """Nothing is unbounded: a page or so many ids, never all."""
-    if "ids" in inspect.signature(method).parameters:
-        assert "at most" in (method.__doc__ or "")
+    hints = get_type_hints(method, include_extras=True)
+    for name in inspect.signature(method).parameters.keys() - {"self"}:
+        assert not unbounded(hints[name]), name
+
+
+def unbounded(hint: Any) -> bool:
+    """Whether a value of this type may hold as many items as it likes; what stands in an item is not looked at."""
+    if get_origin(hint) is Annotated:
+        return not any(isinstance(note, AtMost) for note in hint.__metadata__)
+    if is_dataclass(hint):
+        return any(map(unbounded, get_type_hints(hint, include_extras=True).values()))
+    return get_origin(hint) in (list, Sequence, dict, Mapping)
+
+
+@each_method
+def test_the_scope_of_a_method_is_of_its_context(method: Callable[..., Any]) -> None:
+    terms = terms_of(method)
+
+    assert method.__module__ == f"contexts.{terms.context}.interface"
+    assert 0 < terms.timeout <= 10
 
 
 @each_method

@@ -21,6 +21,7 @@ DOMAIN = "domain code imports no framework, even indirectly"
 BROKER = "Only ecommerce.messaging may import kombu and amqp"
 HTTP = "Only ecommerce.calls and context adapters may import httpx"
 STRIPE = "Only the adapters of order may import stripe"
+TRACING = "Only ecommerce.observability may import OpenTelemetry"
 TABLES = "Outbox, inbox and saga tables are private to their packages"
 PLATFORM = "Layers inside ecommerce"
 CYCLES = "No cycles between siblings"
@@ -67,6 +68,7 @@ VIOLATIONS: list[tuple[str, str, Mapping[str, str]]] = [
     ("amqp in the configuration", BROKER, {"config.status": "import amqp"}),
     ("httpx in a use case", HTTP, {"contexts.order.usecases": "import httpx"}),
     ("httpx in the platform", HTTP, {"ecommerce.http.views": "import httpx"}),
+    ("the tracer in a use case", TRACING, {"contexts.order.usecases": "import opentelemetry.trace"}),
     ("stripe in a use case", STRIPE, {"contexts.order.usecases": "def later():\n    import stripe\n"}),
     ("the platform on a context", TIERS, {"ecommerce.outbox.append": "import contexts.order.events"}),
     ("the platform on the configuration", TIERS, {"ecommerce.worker": "import config.celery"}),

@@ -6,7 +6,6 @@ Exit code 0; 1 when something was wrong (never because it was slow); 2 when the 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -15,11 +14,11 @@ from types import FrameType
 
 from rich.console import Console
 
-from tests.bench import events, floors, hot, report, rounds
+from tests.bench import events, floors, hot, inside, report, rounds
 from tests.bench.load import Silent
-from tests.bench.shop import Measured, opened
+from tests.bench.shop import opened
 from tests.e2e.replay.client import Refused
-from tests.e2e.stack import ROOT, StackFailed
+from tests.e2e.stack import StackFailed
 
 BROKEN_OFF = (StackFailed, Refused, Silent, events.Stuck, TimeoutError, subprocess.CalledProcessError)
 
@@ -66,7 +65,7 @@ def _measure(options: argparse.Namespace, progress: Console) -> report.Findings:
             note("warming up")
             measured = rounds.measure(shop, bare_url, rounds=options.rounds, seconds=options.seconds, note=note)
         note("counting statements")
-        inside = _inside(shop)
+        counted = inside.counted(shop)
         note("a hot product")
         verdict = hot.rush(shop)
         note("events through the embedded broker")
@@ -77,16 +76,7 @@ def _measure(options: argparse.Namespace, progress: Console) -> report.Findings:
         note("events through RabbitMQ")
         by_broker["RabbitMQ"] = events.through_rabbitmq(events=options.events, times=options.rounds)
     note("done")
-    return report.Findings(measured, inside["statements"], inside["purchase_ms"], verdict, by_broker, loads)
-
-
-def _inside(shop: Measured) -> dict[str, dict[str, list[str]]]:
-    """Count statements in a web process of our own, in the environment of the installation."""
-    products = json.dumps([[product.slug, product.variant_id] for product in shop.products])
-    environment = {**shop.stack.environment, "SANDBOX_PSP_URL": shop.stack.psp_url}
-    command = [sys.executable, "-m", "tests.bench.inside", products]
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout)
+    return report.Findings(measured, counted["statements"], counted["purchase_ms"], verdict, by_broker, loads)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

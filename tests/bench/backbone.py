@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -128,7 +128,8 @@ def _measure(broker: str, options: argparse.Namespace, note: Note) -> Findings:
     url, count = (RABBITMQ if broker == "rabbitmq" else "pgmq://"), options.events
     found: Findings = {}
     note(f"{broker}: relays alone")
-    with opened(broker_url=url, EVENT_THREADS="relay") as shop, shop.administrator() as administrator:
+    left = queues_removed() if broker == "rabbitmq" else nullcontext()
+    with left, opened(broker_url=url, EVENT_THREADS="relay") as shop, shop.administrator() as administrator:
         for _ in range(options.rounds):
             found.setdefault("floor: rows moved by SQL", []).append(floors.moved_by_sql(administrator, events=count))
             if broker == "rabbitmq":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -11,10 +12,16 @@ from uuid import uuid4
 import amqp
 import psycopg
 
+from ecommerce.messaging.envelope import Envelope
+
 WINDOW = 500
-PAYLOAD = {"variant_id": str(uuid4()), "old_price": {"amount": "49.90", "currency": "BRL"},
+PAYLOAD: dict[str, Any] = {"variant_id": str(uuid4()), "old_price": {"amount": "49.90", "currency": "BRL"},
            "new_price": {"amount": "39.90", "currency": "BRL"}}  # fmt: skip
-HEADERS = {f"cloudEvents_{name}": str(uuid4()) for name in ("id", "subject", "partitionkey", "correlationid", "time")}
+HEADERS = Envelope(
+    id=uuid4(), source="/contexts/catalog", type="catalog.variant_price_changed.v1", subject=PAYLOAD["variant_id"],
+    time=datetime.now(UTC), partitionkey=PAYLOAD["variant_id"], sequence=1, correlationid=str(uuid4()),
+).headers()  # fmt: skip
+"""Those of the events that are measured."""
 TABLES = """
     CREATE TEMPORARY TABLE floor_outbox (id bigserial PRIMARY KEY, event_id uuid UNIQUE, payload jsonb, headers jsonb);
     CREATE TEMPORARY TABLE floor_queue (id bigserial PRIMARY KEY, payload jsonb, headers jsonb);

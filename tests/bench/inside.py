@@ -1,28 +1,43 @@
 """``python -m tests.bench.inside``: what requests cost inside one web process. Run it in an installation's environment.
 
-Prints JSON: the SQL statements of each request, in order, and the processor time of a whole purchase.
+Prints JSON: the SQL statements of each request, in order, how many transactions they were, and the processor time of a
+whole purchase.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import django
 
 from tests.bench.journeys import API, LIST, Flow, buying
 from tests.bench.load import Answer
-from tests.bench.shop import CONTEXTS, Product
+from tests.bench.shop import CONTEXTS, Measured, Product
+from tests.e2e.stack import ROOT
 
 STEPS = ("open cart", "add line", "add second line", "preview", "checkout")
 WARM_UP = 5
 PURCHASES = 40
+
+
+def counted(shop: Measured) -> dict[str, Any]:
+    """Run this module in the environment of an installation and return what it prints."""
+    products = json.dumps([[product.slug, product.variant_id] for product in shop.products])
+    environment = {**shop.stack.environment, "SANDBOX_PSP_URL": shop.stack.psp_url}
+    command = [sys.executable, "-m", "tests.bench.inside", products]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def main() -> None:
@@ -33,8 +48,8 @@ def main() -> None:
     for number in range(WARM_UP):
         web.follow(buy(number))
     requests = {
-        "list": web.statements_of(LIST),
-        "detail": web.statements_of(f"{API}/products/{products[0].slug}"),
+        "list": web.record_of(LIST),
+        "detail": web.record_of(f"{API}/products/{products[0].slug}"),
     }
     purchase = web.follow(buy(WARM_UP))
     requests |= dict(zip(STEPS, purchase, strict=True))
@@ -42,9 +57,22 @@ def main() -> None:
     for number in range(PURCHASES):
         web.follow(buy(number), counted=False)
     spent = (time.process_time() - started) / PURCHASES * 1000
-    print(json.dumps({"statements": requests, "purchase_ms": round(spent, 2)}))
+    found = {
+        "statements": {step: record.statements for step, record in requests.items()},
+        "commits": {step: record.commits for step, record in requests.items()},
+        "purchase_ms": round(spent, 2),
+    }
+    print(json.dumps(found))
     sys.stdout.flush()
     os._exit(0)
+
+
+@dataclass
+class Record:
+    """What one request did: its statements, each after the name of its alias, and how many transactions they were."""
+
+    statements: list[str] = field(default_factory=list)
+    commits: int = 0
 
 
 class Web:
@@ -57,23 +85,23 @@ class Web:
         settings.ALLOWED_HOSTS = ["*"]
         self._client = Client()
 
-    def statements_of(self, path: str) -> list[str]:
-        with recorded() as statements:
+    def record_of(self, path: str) -> Record:
+        with recorded() as record:
             self._client.get(path)
-        return statements
+        return record
 
-    def follow(self, flow: Flow, *, counted: bool = True) -> list[list[str]]:
-        """Carry a flow through and return the statements of each of its requests."""
-        counts: list[list[str]] = []
+    def follow(self, flow: Flow, *, counted: bool = True) -> list[Record]:
+        """Carry a flow through and return what each of its requests did."""
+        records: list[Record] = []
         request = next(flow)
         while True:
-            with recorded() if counted else _nothing() as statements:
+            with recorded() if counted else _nothing() as record:
                 answer = self._answer(request)
-            counts.append(statements)
+            records.append(record)
             try:
                 request = flow.send(answer)
             except StopIteration:
-                return counts
+                return records
 
     def _answer(self, request: bytes) -> Answer:
         head, _, body = request.partition(b"\r\n\r\n")
@@ -87,28 +115,34 @@ class Web:
 
 
 @contextmanager
-def recorded() -> Iterator[list[str]]:
-    """Record the statements that this thread sends to any database, each after the name of its alias."""
+def recorded() -> Iterator[Record]:
+    """Record what this thread sends to any database. A statement outside a transaction is one by itself."""
     from django.db import connections
 
-    statements: list[str] = []
+    from ecommerce.db.engine.base import DatabaseWrapper
 
-    def note(alias: str) -> Any:
-        def execute(run: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
-            statements.append(f"{alias}: {' '.join(str(sql).split())}")
-            return run(sql, params, many, context)
+    record = Record()
 
-        return execute
+    def execute(run: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        record.statements.append(f"{context['connection'].alias}: {' '.join(str(sql).split())}")
+        record.commits += not context["connection"].in_atomic_block
+        return run(sql, params, many, context)
 
+    def commit(connection: Any) -> Any:
+        record.commits += 1
+        return committed(connection)
+
+    committed = DatabaseWrapper._commit
     with ExitStack() as stack:
+        stack.enter_context(patch.object(DatabaseWrapper, "_commit", commit))
         for alias in CONTEXTS:
-            stack.enter_context(connections[alias].execute_wrapper(note(alias)))
-        yield statements
+            stack.enter_context(connections[alias].execute_wrapper(execute))
+        yield record
 
 
 @contextmanager
-def _nothing() -> Iterator[list[str]]:
-    yield []
+def _nothing() -> Iterator[Record]:
+    yield Record()
 
 
 if __name__ == "__main__":

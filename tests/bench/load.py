@@ -69,14 +69,16 @@ class Result:
         return statistics.quantiles(self.latencies, n=100, method="inclusive")[percentile - 1] * 1000
 
 
-def get(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+def get(path: str, **headers: str) -> bytes:
+    """Return a GET; underscores in the names of ``headers`` are hyphens."""
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
-def post(path: str, body: Any, **headers: str) -> bytes:
-    """Return a POST of JSON; underscores in the names of ``headers`` are hyphens."""
+def post(path: str, body: Any, *, method: str = "POST", **headers: str) -> bytes:
+    """Return a POST of JSON, or another ``method``; underscores in the names of ``headers`` are hyphens."""
     data = orjson.dumps(body)
-    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, f"Content-Length: {len(data)}", "", ""]).encode() + data
 
@@ -147,7 +149,7 @@ class _Line:
         if not chunk:
             raise Silent("the server closed the connection")
         self._received += chunk
-        answer = _whole(self._received)
+        answer = whole(self._received)
         if answer is None:
             return
         self._received = b""
@@ -165,7 +167,7 @@ class _Line:
         self.begin()
 
 
-def _whole(received: bytes) -> Answer | None:
+def whole(received: bytes) -> Answer | None:
     """Return the answer if all of it is here; every server that is measured states the length."""
     end = received.find(END_OF_HEAD)
     if end < 0:

@@ -2,10 +2,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.urls import resolve, reverse
+
+from ecommerce.calls.keys import create
 
 ELSEWHERE = re.compile(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//(?!www\.w3\.org)""")
 """A resource that a page would load from another host."""
@@ -44,21 +47,25 @@ def test_the_admin_answers_without_its_slash_too(client: Client) -> None:
     assert client.get("/admin").headers["Location"] == reverse("admin:index")
 
 
-def test_a_process_with_one_context_starts_without_the_back_office() -> None:
-    others = ("IDENTITY", "CART", "ORDER", "PROMOTION", "NOTIFICATION")
-    elsewhere = {f"{name}_URL": "http://127.0.0.1" for name in others}
-    environment = {**os.environ, "CONTEXTS": "catalog", **elsewhere}
+def test_a_process_without_service_keys_has_no_internal_addresses(client: Client) -> None:
+    response = client.post("/internal/catalog/v1/get_variants", b'{"ids":[]}', content_type="application/json")
+
+    assert response.status_code == 404
+    assert response.headers["Content-Type"].startswith("text/html")
+
+
+def test_a_process_with_service_keys_has_internal_addresses_for_services_only(tmp_path: Path) -> None:
+    create(tmp_path, ["catalog"])
     code = """
 import django; django.setup()
-from django.apps import apps
-from django.core.management import call_command
 from django.test import Client
-call_command("check")
-print(apps.is_installed("django.contrib.admin"), [Client().get(url).status_code for url in ("/", "/live", "/admin/")])
+response = Client().post("/internal/catalog/v1/get_variants", b"{}", content_type="application/json")
+print(response.status_code, response.json()["code"])
 """
+    environment = {**os.environ, "CONTEXTS": "catalog", "SERVICE_KEYS_DIR": str(tmp_path / "catalog")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
 
-    assert "False [200, 200, 404]" in done.stdout, done.stderr
+    assert "401 service_token_refused" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("url", ["/health", "/ready", "/live", "/metrics", "/.well-known/jwks.json", "/status.json"])

@@ -129,3 +129,69 @@ def test_without_javascript_the_events_page_is_a_table(stack: Stack, page: Page)
     expect(bare.get_by_role("rowheader", name="Pedidos")).to_be_visible()
     expect(bare.locator("tr[data-context] td")).to_have_count(12 * len(CONTEXTS))
     expect(bare.locator("canvas").first).to_be_hidden()
+
+
+BACK_OFFICE = (
+    "/admin/", "/admin/order/order/", "/admin/catalog/product/", "/admin/catalog/product/add/", "/admin/eventos/",
+    "/admin/notification/template/", "/admin/saga/sagainstance/", "/admin/identity/user/", "/admin/password_change/",
+    "/admin/inbox/replayrun/add/", "/admin/outbox/archivedevent/",
+)  # fmt: skip
+
+
+def complaints_of(page: Page) -> list[str]:
+    """Collect what the browser complains about from now on: refused by a policy, not found, failed."""
+    found: list[str] = []
+    page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
+
+
+def test_no_page_is_stopped_by_its_own_policy(page: Page) -> None:
+    complaints = complaints_of(page)
+    page.goto("/")
+    expect(page.get_by_text("tudo funcionando")).to_be_visible(timeout=30_000)
+    page.goto("/api/docs/")
+    page.get_by_text("/api/v1/categories").first.click(timeout=30_000)
+    page.get_by_role("button", name="Try it out").first.click()
+    page.get_by_role("button", name="Execute").first.click()
+    expect(page.locator(".live-responses-table .response .response-col_status").first).to_contain_text(
+        "200", timeout=30_000
+    )
+    log_in(page)
+    for path in BACK_OFFICE:
+        answer = page.goto(path, wait_until="networkidle")
+        assert answer is not None
+        assert answer.status == 200, path
+    page.goto("/admin/catalog/product/")
+    page.locator("#result_list tbody a").first.click()
+    expect(page.locator("input[name=name]")).to_be_visible()
+    page.goto("/admin/notification/template/")
+    page.locator("#result_list tbody a").first.click()
+    expect(page.locator("#content")).to_be_visible()
+    page.goto(page.url.partition("?")[0].replace("/change/", "/look/"), wait_until="networkidle")
+    expect(page.locator("iframe[srcdoc]")).to_be_visible()
+
+    assert complaints == []
+
+
+@pytest.mark.parametrize("path", ["/admin/catalog/product/", "/api/docs/"])
+def test_a_script_that_somebody_gets_into_a_page_does_not_run(page: Page, path: str) -> None:
+    log_in(page)
+    page.goto(path, wait_until="networkidle")
+    page.evaluate(
+        """() => {
+            const image = document.createElement("div");
+            image.innerHTML = '<img src="data:," onerror="window.ran = 1"><a href="javascript:window.ran = 2">x</a>';
+            document.body.append(image);
+            const script = document.createElement("script");
+            script.textContent = "window.ran = 3";
+            document.body.append(script);
+            const foreign = document.createElement("script");
+            foreign.src = "http://127.0.0.1:9/x.js";
+            document.body.append(foreign);
+            image.querySelector("a").click();
+        }"""
+    )
+    page.wait_for_timeout(500)
+
+    assert page.evaluate("window.ran") is None

@@ -221,6 +221,7 @@ class World:
     """Ana with one of everything, and strangers."""
 
     owner: APIClient
+    owner_id: str
     stranger: APIClient
     ids: dict[str, str]
     traces: dict[str, str]
@@ -274,7 +275,7 @@ def world() -> World:
         "email": ana.email, "address": str(address.id), "card": str(card.id), "session": str(session.id),
         "favourite": str(favourite.product_id), "cart": carts[0].ids["cart_id"], "order": orders[0].ids["order_id"],
     }  # fmt: skip
-    return World(owner, stranger, known, traces, carts, orders)
+    return World(owner, str(ana.id), stranger, known, traces, carts, orders)
 
 
 def _cart(known: dict[str, str], client: APIClient, customer_id: UUID | None) -> Holding:
@@ -285,7 +286,8 @@ def _cart(known: dict[str, str], client: APIClient, customer_id: UUID | None) ->
 
 
 def _order(known: dict[str, str], client: APIClient, customer_id: UUID | None) -> Holding:
-    order = OrderFactory(customer_id=customer_id, quantities=[1])
+    address = {**CHECKOUT["address"], "complement": "", "payer": {"name": "", "tax_id": ""}}  # type: ignore[dict-item]
+    order = OrderFactory(customer_id=customer_id, quantities=[1], address_snapshot=address)
     headers = {} if customer_id else {"X-Order-Token": access_token(order.id)}
     payment = PaymentAttemptFactory(
         order=order, method="boleto", status="pending", expires_at=clock.now() + timedelta(days=1), client_data=CODES
@@ -462,3 +464,16 @@ def test_a_repeated_key_of_somebody_else_replays_nothing(world: World, settings:
         answer = call(client, "POST /checkout", holding.ids, body=body, headers={**headers, **given})
         assert answer.status_code == 404
         assert mine.json()["id"] not in answer.content.decode()
+
+
+def test_looking_at_an_order_gives_staff_no_key_to_cancel_it(world: World) -> None:
+    staff = client_of(is_staff=True, scopes=frozenset({"order.view_order"}))
+    for holding in world.orders:
+        seen = call(staff, "GET /orders/{order_id}", holding.ids).json()
+        assert seen["access_token"] == ""
+        assert call(holding.client, "GET /orders/{order_id}", holding.ids, headers=holding.headers).json()[
+            "access_token"
+        ] == access_token(UUID(holding.ids["order_id"]))
+        answer = call(staff, "POST /orders/{order_id}/cancel", holding.ids, body={"reason": "x"},
+                      headers={"X-Order-Token": seen["access_token"]})  # fmt: skip
+        assert answer.status_code == 404

@@ -104,26 +104,11 @@ def cut_power(stack: Stack) -> None:
 
 def test_a_web_process_that_dies_is_replaced_and_the_shop_goes_on() -> None:
     with running(demo=True) as stack:
-        killed = web_processes(stack)[0]
+        killed = stack.web_processes()[0]
         os.kill(killed, signal.SIGKILL)
         deadline = time.monotonic() + 60
-        while len(serving := set(web_processes(stack)) - {killed}) < 2:
+        while len(serving := set(stack.web_processes()) - {killed}) < 2:
             assert time.monotonic() < deadline, f"only {serving} within a minute"
             time.sleep(0.2)
         assert buy(stack)["status"] == "confirmed"
         assert psutil.pid_exists(stack.pid)
-
-
-def web_processes(stack: Stack) -> list[int]:
-    """Return the processes that answer requests, without the one that watches over them."""
-    family = [
-        child for child in psutil.Process(stack.pid).children(recursive=True) if "granian" in " ".join(cmd(child))
-    ]
-    return [child.pid for child in family if child.parent() in family]
-
-
-def cmd(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []

@@ -1,7 +1,7 @@
 """``manage.py topology``: contexts, events and calls as the code has them.
 
-Writes and checks the documents of them and of the sagas, and keeps the code to what was released: the schemas of the
-events, the step lists of the sagas.
+Writes and checks the documents of them and of the sagas and the files of ``docker/`` that follow from them, and keeps
+the code to what was released: the schemas of the events, the methods of the interfaces, the step lists of the sagas.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import step_lists
+from config import gateways, interfaces, step_lists
 from config.documents import documents
 from config.landscape import Landscape
 from config.releases import Gate, gate, release
@@ -26,12 +26,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         purpose = parser.add_mutually_exclusive_group()
-        purpose.add_argument("--write", action="store_true", help="write the generated documents in docs/")
+        purpose.add_argument("--write", action="store_true", help="write what is generated in docs/ and docker/")
         purpose.add_argument("--release", action="store_true", help="write new and compatibly changed schemas")
         purpose.add_argument(
             "--check",
             action="store_true",
-            help="fail when a document is out of date, or an event or a saga is not as released",
+            help="fail when a document is out of date, or an event, an interface or a saga is not as released",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,46 +48,53 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(_overview(landscape)))
 
     def _write(self, landscape: Landscape) -> None:
-        directory = settings.BASE_DIR / "docs"
-        directory.mkdir(exist_ok=True)
-        for name, text in documents(landscape).items():
-            (directory / name).write_text(text)
-            self.stdout.write(f"docs/{name} written")
+        for name, text in _generated(landscape).items():
+            path = settings.BASE_DIR / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            self.stdout.write(f"{name} written")
 
     def _release(self, landscape: Landscape) -> None:
         """Write the schemas and step lists that others may rely on from now on.
 
         Raises:
-            CommandError: an event or a released step list changed incompatibly; nothing was written.
+            CommandError: an event, an interface or a released step list changed incompatibly; nothing was written.
         """
         if refusals := [compared.refusal for compared in _compared(landscape) if compared.breaches]:
             raise CommandError("\n".join(refusals))
         schemas = _schemas()
         written = [f"events/{type_}" for type_ in release(_events(landscape), schemas / "events")]
+        written += [f"interfaces/{name}" for name in interfaces.release(landscape.methods, schemas / "interfaces")]
         written += [f"sagas/{name}" for name in step_lists.release(landscape.sagas, schemas / "sagas")]
         for name in written:
             self.stdout.write(f"docs/schemas/{name}.json written")
         if not written:
-            self.stdout.write("Every event and every saga is released as it is.")
+            self.stdout.write("Every event, every interface and every saga is released as it is.")
 
     def _check(self, landscape: Landscape) -> None:
         """Compare the documents and what was released with the code.
 
         Raises:
-            CommandError: a document is missing or out of date, an event or a released step list changed incompatibly,
-                or a compatible change or a new version is not released; the exit code is 1.
+            CommandError: a document is missing or out of date, an event, an interface or a released step list changed
+                incompatibly, or a compatible change or a new version is not released; the exit code is 1.
         """
-        directory = settings.BASE_DIR / "docs"
         stale = [
-            f"docs/{name}"
-            for name, text in documents(landscape).items()
-            if not (directory / name).exists() or (directory / name).read_text() != text
+            name
+            for name, text in _generated(landscape).items()
+            for path in [settings.BASE_DIR / name]
+            if not path.exists() or path.read_text() != text
         ]
         outdated = f"Out of date: {', '.join(stale)}. Run: make docs" if stale else ""
         told = [text for compared in _compared(landscape) for text in (compared.refusal, compared.reminder)]
         if problems := [text for text in (*told, outdated) if text]:
             raise CommandError("\n".join(problems))
-        self.stdout.write("The generated documents are up to date, and events and sagas are as released.")
+        self.stdout.write("The generated documents are up to date, and events, interfaces and sagas are as released.")
+
+
+def _generated(landscape: Landscape) -> dict[str, str]:
+    """Return path → content of every generated file."""
+    files = {f"docs/{name}": text for name, text in documents(landscape).items()}
+    return files | {f"docker/{name}": text for name, text in gateways.files(landscape).items()}
 
 
 def _events(landscape: Landscape) -> list[type[Any]]:
@@ -99,9 +106,13 @@ def _schemas() -> Path:
     return directory
 
 
-def _compared(landscape: Landscape) -> tuple[Gate, Gate]:
+def _compared(landscape: Landscape) -> tuple[Gate, ...]:
     schemas = _schemas()
-    return gate(_events(landscape), schemas / "events"), step_lists.gate(landscape.sagas, schemas / "sagas")
+    return (
+        gate(_events(landscape), schemas / "events"),
+        interfaces.gate(landscape.methods, schemas / "interfaces"),
+        step_lists.gate(landscape.sagas, schemas / "sagas"),
+    )
 
 
 def _overview(landscape: Landscape) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -81,7 +81,9 @@ class ProductDetail(APIView):
             OpenApiParameter("named", str, OpenApiParameter.PATH, description="Slug or id."),
             OpenApiParameter("view", str, enum=["staff"], description="staff: what may be changed; drafts as well."),
         ],
-        responses=shapes.ProductDetailShape,
+        responses=PolymorphicProxySerializer(
+            "CatalogProduct", [shapes.ProductDetailShape, shapes.StaffProductShape], resource_type_field_name=None
+        ),
     )
     def get(self, request: Request, named: str) -> Response:
         if request.GET.get("view") == "staff":

@@ -63,7 +63,7 @@ class OneProduct(ProductDetail):
         responses=shapes.StaffProductShape,
     )
     def patch(self, request: Request, named: str) -> Response:
-        given = validated(shapes.ProductFieldsSerializer, request.data, partial=True)
+        given = validated(shapes.ProductFieldsSerializer, request.data)
         product_id, version = self._matched(request, named)
         change_product(product_id=product_id, version=version, changes=given, now=clock.now())
         return staff_product(request, named)
@@ -108,7 +108,7 @@ class OneVariant(APIView):
         responses=shapes.StaffProductShape,
     )
     def patch(self, request: Request, variant_id: UUID) -> Response:
-        given = validated(shapes.VariantPatchSerializer, request.data, partial=True)
+        given = validated(shapes.VariantPatchSerializer, request.data)
         variant = variants.change_variant(variant_id=variant_id, changes=given)
         return staff_product(request, str(variant.product_id))
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from ecommerce.errors import NotFound, Unavailable
+from ecommerce.observability import outgoing
 
 HIT_SECONDS = 30 * 24 * 3600
 MISS_SECONDS = 3600
@@ -62,7 +63,10 @@ def _ask(cep: str) -> Place | None:
     if not url:
         raise CepLookupUnavailable("A busca de CEP não está configurada; preencha o endereço.")
     try:
-        response = httpx.get(url.format(cep=cep), timeout=settings.CEP_LOOKUP_TIMEOUT)
+        with outgoing.request("cep", "GET", host=httpx.URL(url).host) as request:
+            address = url.format(cep=cep)
+            response = httpx.get(address, timeout=settings.CEP_LOOKUP_TIMEOUT, headers=request.headers)
+            request.answered(response.status_code)
         response.raise_for_status()
         return _place(cep, response.json())
     except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -10,6 +10,8 @@ from celery import current_app
 from celery.exceptions import OperationalError
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 
+from ecommerce.observability import tracing
+
 TASK = "identity.send_mail"
 CONFIRM_SECONDS = 1.0
 """How long a request waits for the broker to take a letter. One that is out of memory keeps silent."""
@@ -52,4 +54,5 @@ def deliver(*, subject: str, body: str, sender: str, recipients: list[str], html
     message = EmailMultiAlternatives(subject, body, sender, recipients)
     if html:
         message.attach_alternative(html, "text/html")
-    message.send()
+    with tracing.span("send email", kind="client"):
+        message.send()

@@ -14,6 +14,7 @@ from ecommerce.errors import Conflict, Invalid
 from ecommerce.unit_of_work import unit_of_work
 
 MAXIMUM = 20
+NO_NUMBERS = "Números de cartão não são aceitos: envie o token do provedor de pagamento."
 
 
 class TooManyCards(Conflict):
@@ -43,7 +44,7 @@ def refuse_card_numbers(value: Any) -> None:
         CardNumberRefused: there is one.
     """
     if holds_card_number(value):
-        raise CardNumberRefused("Números de cartão não são aceitos: envie o token do provedor de pagamento.")
+        raise CardNumberRefused(NO_NUMBERS)
 
 
 def save_card(
@@ -82,6 +83,8 @@ def save_card(
             if default or not count:
                 make_default(card)
     except IntegrityError as error:
+        if "saved_cards_no_card_number" in str(error):
+            raise CardNumberRefused(NO_NUMBERS) from error
         if "saved_cards_token_once" in str(error):
             raise CardAlreadySaved("Este cartão já está salvo.") from error
         raise

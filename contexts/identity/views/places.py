@@ -6,11 +6,13 @@ from rest_framework.response import Response
 
 from contexts.identity import usecases
 from contexts.identity.serializers import PlaceSchema
+from ecommerce.http.throttling import DefaultThrottle, Scoped
 from ecommerce.http.views import APIView
 
 
 class CepView(APIView):
     permission_classes = ()
+    throttle_classes = (DefaultThrottle, Scoped("lookup"))
 
     @extend_schema(
         summary="Buscar CEP",

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from contexts.notification.adapters.channels import ChannelAdapter, Receipt, Refused, Session, Unreachable
 from contexts.notification.domain import Outgoing
+from ecommerce.observability import outgoing
 
 TIMEOUT = httpx.Timeout(10, connect=5)
 TEMPORARY = {408, 425, 429}
@@ -26,7 +27,10 @@ class SmsSession(Session):
     def send(self, message: Outgoing) -> Receipt:
         body = {"to": message.recipient, "text": message.text.strip(), "reference": message.reference}
         try:
-            answer = self._client.post(settings.SMS_URL, json=body, headers={"Idempotency-Key": message.reference})
+            with outgoing.request("sms", "POST", host=httpx.URL(settings.SMS_URL).host) as request:
+                headers = {"Idempotency-Key": message.reference, **request.headers}
+                answer = self._client.post(settings.SMS_URL, json=body, headers=headers)
+                request.answered(answer.status_code)
         except httpx.HTTPError as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
         summary = f"{answer.status_code} {answer.text[:500]}"

@@ -26,6 +26,7 @@ from contexts.notification.models.templates import TemplateVersion
 from ecommerce.db.plans import planned_each_time
 from ecommerce.errors import Conflict
 from ecommerce.ids import new_id
+from ecommerce.observability import context as request_context
 
 
 class MessageNotResendable(Conflict):
@@ -169,6 +170,9 @@ class Message(models.Model):
     next_attempt_at = models.DateTimeField("próxima tentativa", null=True, blank=True)
     last_error = models.TextField("último erro", blank=True)
     provider_id = models.CharField("id no provedor", max_length=200, blank=True)
+    correlation_id = models.CharField(max_length=64, blank=True, default="", db_default="")
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
+    """The request and the span that queued it: its sending, later and elsewhere, belongs to them."""
     created_at = models.DateTimeField("criada em")
     sent_at = models.DateTimeField("enviada em", null=True, blank=True)
 
@@ -230,6 +234,7 @@ class Message(models.Model):
         now: datetime,
     ) -> Message:
         """Return an unsaved message: due now, or suppressed when there is a ``reason``."""
+        request = request_context.current()
         return cls(
             event_id=event_id,
             event_type=event_type,
@@ -243,6 +248,8 @@ class Message(models.Model):
             context={"name": recipient.name, **context},
             status=Status.SUPPRESSED if reason else Status.QUEUED,
             reason=reason,
+            correlation_id=request.correlation_id,
+            traceparent=request.traceparent,
             next_attempt_at=None if reason else now,
             created_at=now,
         )

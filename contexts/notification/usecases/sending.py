@@ -15,6 +15,8 @@ from contexts.notification.adapters import Receipt, Refused, SendError, Session,
 from contexts.notification.domain import MAX_ATTEMPTS
 from contexts.notification.models import DeliveryAttempt, Message
 from contexts.notification.usecases.composition import Composed, Composer, TemplateMissing
+from ecommerce.observability import context as request_context
+from ecommerce.observability import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +43,13 @@ class Letter:
         """Hand it to the provider, unless it could not be composed. Uses no database: runs in threads."""
         if self.composed is None:
             return
-        started = time.monotonic()
+        started, message = time.monotonic(), self.message
+        asked = {"correlation_id": message.correlation_id, "traceparent": message.traceparent}
+        attributes = {"messaging.message.id": str(message.id), "notification.kind": message.kind}
+        span = tracing.span(f"send {message.channel}", attributes, kind="client", parent=message.traceparent)
         try:
-            self.receipt = session.send(self.composed.outgoing)
+            with request_context.bound(**asked), span:
+                self.receipt = session.send(self.composed.outgoing)
         except Exception as problem:
             self._keep(problem)
         self.duration = time.monotonic() - started

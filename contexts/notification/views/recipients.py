@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
+from csp.constants import SELF, UNSAFE_INLINE
+from csp.decorators import csp_replace
 from django.template.loader import render_to_string
+from django.utils.decorators import method_decorator
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
@@ -79,6 +82,7 @@ class UnsubscribePage(BaseRenderer):
         return render_to_string("notification/unsubscribe.html", data)
 
 
+@method_decorator(csp_replace({"style-src": [UNSAFE_INLINE], "form-action": [SELF]}), name="dispatch")
 class Unsubscribe(APIView):
     """The link in marketing mails. Looking at it changes nothing, since mail scanners look at every link; one POST
     unsubscribes, from the page or straight from a mailbox provider (RFC 8058)."""

@@ -34,6 +34,7 @@ from ecommerce import codec
 from ecommerce.calls.client import refuse_open_transaction
 from ecommerce.deadline import seconds_left
 from ecommerce.money import Money
+from ecommerce.observability import outgoing
 
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 5.0
@@ -288,15 +289,18 @@ class SandboxGateway(PaymentGateway):
         if not read:
             raise httpx.PoolTimeout("no time is left to ask")
         seconds = httpx.Timeout(read, connect=connect, pool=connect).as_dict()
-        request = httpx.Request(
-            method,
-            f"{self.url}{path}",
-            params=query,
-            headers={"Authorization": f"Bearer {self.api_key}", **headers},
-            content=content,
-            extensions={"timeout": seconds},
-        )
-        return _client(os.getpid()).send(request)
+        with outgoing.request(self.name, method, host=httpx.URL(self.url).host) as asked:
+            request = httpx.Request(
+                method,
+                f"{self.url}{path}",
+                params=query,
+                headers={"Authorization": f"Bearer {self.api_key}", **asked.headers, **headers},
+                content=content,
+                extensions={"timeout": seconds},
+            )
+            response = _client(os.getpid()).send(request)
+            asked.answered(response.status_code)
+        return response
 
 
 @cache

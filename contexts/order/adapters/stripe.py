@@ -283,12 +283,14 @@ def _client(process: int, api_key: str, url: str, read_seconds: float) -> Stripe
     """Return the client of a process, with a connection for each thread: a forked child must not share sockets."""
     import stripe
 
+    from contexts.order.adapters.stripe_http import ObservedClient
+
     logging.getLogger("stripe").setLevel(logging.WARNING)  # below that it logs what it sends
     return stripe.StripeClient(
         api_key,
         base_addresses={"api": url or stripe.DEFAULT_API_BASE},
         max_network_retries=0,
-        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, read_seconds)),
+        http_client=ObservedClient(timeout=(CONNECT_SECONDS, read_seconds)),
     )
 
 

@@ -16,7 +16,7 @@ from contexts.order.interface import OrderNotFound
 from contexts.order.models import Order, PaymentAttempt, balances_of, locked_order, payments_of
 from contexts.order.usecases.pay import OrderNotPayable, charge_attempt
 from contexts.order.usecases.payment_codes import PaymentCodeRefused
-from contexts.order.usecases.place_order import AlreadyRequested, Claim, TotalChanged, new_attempts, with_card
+from contexts.order.usecases.place_order import AlreadyRequested, Claim, TotalChanged, new_attempts, with_cards
 from contexts.order.usecases.price_checkout import Buyer, instalment_terms
 from ecommerce.calls import connect
 from ecommerce.errors import Conflict, Kind
@@ -73,7 +73,7 @@ def add_payment(*, wanted: PaymentRequest, claim: Claim, now: datetime) -> Payme
     _check_waiting(order)
     payer = wanted.payer if wanted.payer["tax_id"] else order.address_snapshot.get("payer", wanted.payer)
     check_payer([wanted.intent], payer["tax_id"])
-    intent = with_card(intent=wanted.intent, buyer=wanted.buyer)
+    [intent] = with_cards(intents=[wanted.intent], buyer=wanted.buyer)
     most = _plan(intent, order.due)
     [attempt] = new_attempts(order=order, intents=[intent], plans=[most], return_url=wanted.return_url, now=now)
     attempt.instrument["payer"] = dict(payer)

@@ -15,7 +15,7 @@ from contexts.order.adapters import ChargeRequest, ChargeResult, GatewayRefused,
 from contexts.order.domain import PAYABLE, Method, Status
 from contexts.order.models import OPEN, UNSENT, AttemptStatus, Order, PaymentAttempt, balances_of, payments_of
 from contexts.order.usecases.payment_codes import PaymentCodeRefused, check_codes
-from contexts.order.usecases.record import asking, look_up, record
+from contexts.order.usecases.record import asking, count_change, look_up, record
 from ecommerce.errors import Conflict, DomainError, Kind
 from ecommerce.money import Money, total
 from ecommerce.saga.definition import OutcomeUnknown
@@ -267,7 +267,9 @@ def _charge(attempt: PaymentAttempt, *, overdue: bool, now: datetime, wake: bool
             with asking():
                 result = adapters.gateway(attempt.gateway).charge(_request(attempt))
         except OutcomeUnknown:
+            before = attempt.status
             attempt.lose_sight(now=now)
+            count_change(attempt=attempt, before=before)
             raise
     try:
         check_codes(attempt=attempt, client_data=result.client_data)

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 
-from contexts.identity.interface import Address, AddressNotFound, IdentityInterface, SavedCardNotFound
+from contexts.identity.interface import Address, AddressNotFound, IdentityInterface, SavedCard, SavedCardNotFound
 from contexts.order import adapters
 from contexts.order.domain import Method, PaymentIntent, PaymentsMismatch, Status, check_payer, settle_amounts
 from contexts.order.domain.banking_days import cleared_by, day_of
@@ -128,7 +128,7 @@ def place_order(*, checkout: Checkout, claim: Claim, now: datetime) -> Placed:
     """
     check_payer(checkout.payments, checkout.payer["tax_id"])
     address = _address(checkout)
-    intents = [with_card(intent=intent, buyer=checkout.buyer) for intent in checkout.payments]
+    intents = with_cards(intents=checkout.payments, buyer=checkout.buyer)
     priced = price_checkout(
         cart_id=checkout.cart_id,
         buyer=checkout.buyer,
@@ -323,11 +323,22 @@ def _address(checkout: Checkout) -> Address:
     return identity.get_address(customer_id=checkout.buyer.customer_id, address_id=checkout.address_id)
 
 
-def with_card(*, intent: PaymentIntent, buyer: Buyer) -> PaymentIntent:
-    """Return the intent with the gateway's token of the customer's saved card, if it names one."""
-    if intent.saved_card_id is None:
-        return intent
+def with_cards(*, intents: Sequence[PaymentIntent], buyer: Buyer) -> list[PaymentIntent]:
+    """Return the intents with the gateway's tokens of the customer's saved cards, where they name one. One call.
+
+    Raises:
+        SavedCardNotFound: the buyer has no such card.
+    """
+    wanted = list({intent.saved_card_id for intent in intents if intent.saved_card_id})
+    if not wanted:
+        return list(intents)
     if buyer.customer_id is None:
         raise SavedCardNotFound("Cartão não encontrado.")
-    card = identity.get_saved_card(customer_id=buyer.customer_id, card_id=intent.saved_card_id)
+    cards = {card.id: card for card in identity.get_saved_cards(customer_id=buyer.customer_id, card_ids=wanted)}
+    if len(cards) < len(wanted):
+        raise SavedCardNotFound("Cartão não encontrado.")
+    return [_with_card(intent, cards[intent.saved_card_id]) if intent.saved_card_id else intent for intent in intents]
+
+
+def _with_card(intent: PaymentIntent, card: SavedCard) -> PaymentIntent:
     return replace(intent, card_token=card.token, card_brand=card.brand, card_last4=card.last4)

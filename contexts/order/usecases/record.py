@@ -31,6 +31,7 @@ from contexts.order.models import (
 from contexts.order.usecases.payment_codes import without_foreign_codes
 from ecommerce.ids import new_id
 from ecommerce.money import total
+from ecommerce.observability import metrics
 from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
@@ -60,6 +61,18 @@ def look_up(attempt: PaymentAttempt) -> ChargeResult | None:
 
 def record(*, attempt: PaymentAttempt, result: ChargeResult, now: datetime, wake: bool = False) -> None:
     """Write down what the gateway says of a payment, and start what has to follow from it. Safe at any time."""
+    before = attempt.status
+    _record(attempt, result, now=now, wake=wake)
+    count_change(attempt=attempt, before=before)
+
+
+def count_change(*, attempt: PaymentAttempt, before: str) -> None:
+    """Let the metrics know what became of a payment, if anything did."""
+    if attempt.status != before:
+        metrics.PAYMENTS.labels(attempt.method, attempt.gateway, attempt.status).inc()
+
+
+def _record(attempt: PaymentAttempt, result: ChargeResult, *, now: datetime, wake: bool) -> None:
     before = attempt.status
     with unit_of_work("order") as work:
         news = attempt.learn(

@@ -15,8 +15,12 @@ ORDER_TOKEN = OpenApiParameter("X-Order-Token", str, OpenApiParameter.HEADER, de
 def is_visible(request: Request, order: Order, scope: str) -> bool:
     """Tell whether the requester may see an order: its customer, a guest with its token, or staff with ``scope``."""
     principal = principal_of(request)
-    return (
-        (principal.id is not None and order.customer_id == principal.id)
-        or (principal.is_authenticated and principal.has_scope(scope))
-        or is_access_token(request.headers.get("X-Order-Token", ""), order.id)
+    return is_theirs(request, order) or (principal.is_authenticated and principal.has_scope(scope))
+
+
+def is_theirs(request: Request, order: Order) -> bool:
+    """Tell whether the requester is the buyer: the order's customer, or a guest with its token."""
+    customer_id = principal_of(request).id
+    return (customer_id is not None and order.customer_id == customer_id) or is_access_token(
+        request.headers.get("X-Order-Token", ""), order.id
     )

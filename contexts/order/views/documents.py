@@ -16,12 +16,17 @@ from ecommerce.money import Money
 ROW = ("id", "number", "status", "total", "currency", "placed_at")
 
 
-def order_document(order: Order, lines: Iterable[OrderLine], payments: Iterable[PaymentAttempt]) -> dict[str, Any]:
-    """Return an order with its lines and payments, each in order."""
+def order_document(
+    order: Order, lines: Iterable[OrderLine], payments: Iterable[PaymentAttempt], *, for_buyer: bool = True
+) -> dict[str, Any]:
+    """Return an order with its lines and payments, each in order.
+
+    Only the buyer is given the token: with it somebody who may but look at orders could also cancel and pay them.
+    """
     return {
         **order_row({name: getattr(order, name) for name in ROW}),
         "email": order.email,
-        "access_token": access_token(order.id),
+        "access_token": access_token(order.id) if for_buyer else "",
         "cart_id": order.cart_id,
         "lines": [
             {

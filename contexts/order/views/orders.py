@@ -10,7 +10,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contexts.order.models import Order
 from contexts.order.queries import orders_matching, orders_of, sales_between
 from contexts.order.serializers import (
     CancelSerializer,
@@ -27,7 +26,7 @@ from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.configure_shipping import put_shipping_method
 from contexts.order.usecases.fulfil import ship_order, track_shipment
 from contexts.order.usecases.look_again import look_again
-from contexts.order.views.access import ORDER_TOKEN
+from contexts.order.views.access import ORDER_TOKEN, is_theirs
 from contexts.order.views.documents import order_document, order_row, tracking_document
 from contexts.order.views.requests import CHANGE, SEE, actor_of, visible_order
 from ecommerce import clock
@@ -60,7 +59,8 @@ class OrderView(APIView):
         if look_again(payments=payments, now=clock.now()):
             order.refresh_from_db()
             payments = list(order.payments.order_by("position"))
-        return Response(order_document(order, order.lines.order_by("position"), payments))
+        lines = order.lines.order_by("position")
+        return Response(order_document(order, lines, payments, for_buyer=is_theirs(request, order)))
 
 
 class TrackingView(APIView):
@@ -87,7 +87,8 @@ class CancelView(APIView):
         order = visible_order(request, order_id, CHANGE)
         cancel_order(order_id=order_id, reason=data["reason"], actor=actor_of(request), now=clock.now())
         order.refresh_from_db()
-        return Response(_document(order))
+        lines, payments = order.lines.order_by("position"), order.payments.order_by("position")
+        return Response(order_document(order, lines, payments, for_buyer=is_theirs(request, order)))
 
 
 class StaffOrdersView(APIView):
@@ -169,10 +170,6 @@ class SalesView(APIView):
         days = min(int(given), 400) if given.isascii() and given.isdigit() else 30
         now = clock.now()
         return Response({"results": sales_between(first=now - timedelta(days=days), last=now)})
-
-
-def _document(order: Order) -> dict[str, Any]:
-    return order_document(order, order.lines.order_by("position"), order.payments.order_by("position"))
 
 
 def _page(request: Request) -> CursorPage:

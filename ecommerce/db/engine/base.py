@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 from psycopg_pool import ConnectionPool
 
 from ecommerce.db.engine.creation import DatabaseCreation
+from ecommerce.db.engine.cursor import Cursor
 
 
 class ErrorWrapper(DatabaseErrorWrapper):
@@ -32,6 +33,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     creation_class = DatabaseCreation
     _connection_pools: ClassVar[dict[str, ConnectionPool]] = {}
     """Django's own attribute, by alias."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return {**super().get_connection_params(), "cursor_factory": Cursor}
 
     @cached_property
     def wrap_database_errors(self) -> DatabaseErrorWrapper:

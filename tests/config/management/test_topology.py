@@ -34,7 +34,7 @@ def test_it_shows_contexts_events_and_calls() -> None:
 
     assert ["catalog", "catalog_service", "catalog_service", "catalog_events", "3002"] in lines
     assert ["cart.abandoned.v1", "cart.usecases.abandonment", "notification.remind_of_cart"] in lines
-    assert ["CartInterface.get_contact", "notification.handlers"] in lines
+    assert ["CartInterface.get_contacts", "notification.handlers"] in lines
 
 
 def test_what_was_just_written_is_up_to_date(docs: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_missing_document_is_named(docs: Path) -> None:
 def test_the_map_draws_calls_solid_and_events_dotted(docs: Path) -> None:
     drawn = (docs / "context-map.md").read_text()
 
-    assert '    notification -->|"get_contact"| cart' in drawn
+    assert '    notification -->|"get_contacts"| cart' in drawn
     assert '    cart -.->|"abandoned.v1"| notification' in drawn
 
 
@@ -91,7 +91,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 def test_every_event_is_released_once(docs: Path) -> None:
     assert len(list((docs / "schemas" / "events").iterdir())) == len(Landscape(current()).events)
-    assert topology("--release") == "Every event and every saga is released as it is.\n"
+    assert topology("--release") == "Every event, every interface and every saga is released as it is.\n"
 
 
 def test_an_event_that_is_not_released_fails_the_check(docs: Path) -> None:

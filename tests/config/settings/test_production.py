@@ -6,7 +6,11 @@ import pytest
 from django.conf import settings
 
 from ecommerce.http.keys import public_pem
-from tests.production_check import COMPLETE, DEPLOY, IMPORT, complaint_without, start
+from tests.production_check import COMPLETE, CONTEXTS, DEPLOY, IMPORT, alone, complaint_without, start
+
+NEIGHBOURS_OF_CART = {
+    "CATALOG_URL": "http://catalog:3002", "PROMOTION_URL": "http://promotion:3005", "SERVICE_KEYS_DIR": "/run/keys",
+}  # fmt: skip
 
 
 def without(*variables: str) -> dict[str, str]:
@@ -38,7 +42,23 @@ def test_a_service_that_signs_no_tokens_needs_the_public_key_only() -> None:
     key = public_pem(COMPLETE["JWT_PRIVATE_KEY"])
 
     assert "JWT_PUBLIC_KEYS is not set" in start(alone, *IMPORT).stderr
-    assert start({**alone, "JWT_PUBLIC_KEYS": key}, *IMPORT).returncode == 0
+    assert start({**alone, **NEIGHBOURS_OF_CART, "JWT_PUBLIC_KEYS": key}, *IMPORT).returncode == 0
+
+
+@pytest.mark.parametrize("variable", ["SERVICE_KEYS_DIR", "CATALOG_URL", "PROMOTION_URL"])
+def test_a_service_needs_its_keys_and_where_those_are_whom_it_calls(variable: str) -> None:
+    key = public_pem(COMPLETE["JWT_PRIVATE_KEY"])
+    alone = {**without("JWT_PRIVATE_KEY", "EMAIL_URL"), "CONTEXTS": "cart", "JWT_PUBLIC_KEYS": key}
+    neighbours = {name: value for name, value in NEIGHBOURS_OF_CART.items() if name != variable}
+
+    assert f"{variable} is not set" in start({**alone, **neighbours}, *IMPORT).stderr
+
+
+def test_a_service_that_calls_nobody_needs_no_addresses() -> None:
+    key = public_pem(COMPLETE["JWT_PRIVATE_KEY"])
+    alone = {**without("JWT_PRIVATE_KEY", "EMAIL_URL"), "CONTEXTS": "catalog", "JWT_PUBLIC_KEYS": key}
+
+    assert start({**alone, "SERVICE_KEYS_DIR": "/run/keys"}, *IMPORT).returncode == 0
 
 
 def test_only_the_gateways_that_are_used_need_their_keys() -> None:
@@ -53,5 +73,12 @@ def test_only_the_gateways_that_are_used_need_their_keys() -> None:
 
 def test_the_deployment_check_has_nothing_to_say() -> None:
     done = start(COMPLETE, *DEPLOY)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_nor_has_it_of_a_process_with_one_context(context: str) -> None:
+    done = start(alone(context), *DEPLOY)
 
     assert done.returncode == 0, done.stderr

@@ -92,10 +92,13 @@ def test_reopening_an_unknown_cart_is_nothing_and_converting_it_is_refused():
         carts.convert(cart_id=new_id(), version=1, order_id=new_id())
 
 
-def test_the_contact_of_any_cart_is_told(catalog):
+def test_the_contacts_of_any_carts_are_told_by_one_statement(catalog, statements):
     cart, _ = cart_with(catalog.sell(), email="ana@example.com")
-    assert carts.get_contact(cart_id=cart.id) == CartContact(
+    other, _ = cart_with(catalog.sell())
+    with statements("cart") as executed:
+        told = {contact.cart_id: contact for contact in carts.get_contacts(cart_ids=[cart.id, other.id, new_id()])}
+    assert len(executed) == 1
+    assert told.keys() == {cart.id, other.id}
+    assert told[cart.id] == CartContact(
         cart_id=cart.id, customer_id=None, email="ana@example.com", consent=True, status="open"
     )
-    with pytest.raises(CartNotFound):
-        carts.get_contact(cart_id=new_id())

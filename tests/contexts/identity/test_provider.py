@@ -12,7 +12,6 @@ from contexts.identity.interface import (
     Customer,
     IdentityInterface,
     SavedCard,
-    SavedCardNotFound,
 )
 from ecommerce.calls import connect
 from tests.contexts.identity.factories import AddressFactory, SavedCardFactory, UserFactory
@@ -64,10 +63,10 @@ def test_an_address_is_given_to_its_customer_only() -> None:
         identity.get_address(customer_id=UserFactory().id, address_id=address.id)
 
 
-def test_a_card_is_given_to_its_customer_only() -> None:
-    card = SavedCardFactory()
-    assert identity.get_saved_card(customer_id=card.user_id, card_id=card.id) == SavedCard(
-        id=card.id, token=card.token, brand="visa", last4="4242", expiry_month=12, expiry_year=2030
-    )
-    with pytest.raises(SavedCardNotFound):
-        identity.get_saved_card(customer_id=UserFactory().id, card_id=card.id)
+def test_cards_are_given_to_their_customer_only() -> None:
+    card, foreign = SavedCardFactory(), SavedCardFactory()
+    ids = [card.id, foreign.id, uuid4()]
+    assert identity.get_saved_cards(customer_id=card.user_id, card_ids=ids) == [
+        SavedCard(id=card.id, token=card.token, brand="visa", last4="4242", expiry_month=12, expiry_year=2030)
+    ]
+    assert identity.get_saved_cards(customer_id=UserFactory().id, card_ids=ids) == []

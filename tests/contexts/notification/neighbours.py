@@ -26,6 +26,6 @@ class Neighbours:
         self.calls.append("get_orders")
         return [order for order in self.orders if order.id in ids]
 
-    def get_contact(self, *, cart_id: UUID) -> CartContact:
-        self.calls.append("get_contact")
-        return next(contact for contact in self.contacts if contact.cart_id == cart_id)
+    def get_contacts(self, *, cart_ids: Sequence[UUID]) -> list[CartContact]:
+        self.calls.append("get_contacts")
+        return [contact for contact in self.contacts if contact.cart_id in cart_ids]

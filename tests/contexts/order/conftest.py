@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -16,7 +16,6 @@ import pytest
 from django.db import connections
 from rest_framework.test import APIClient
 
-from contexts.catalog.models import Stock, Variant
 from contexts.order.adapters import SandboxGateway
 from contexts.order.models import LedgerEntry, Order, PaymentAttempt
 from contexts.order.usecases.configure_shipping import put_shipping_method
@@ -28,12 +27,14 @@ from ecommerce.money import Money
 from ecommerce.saga import engine
 from ecommerce.saga.models import SagaInstance
 from ecommerce.testing import pass_time
-from ecommerce.topology import local_aliases
-from tests.contexts.catalog.factories import on_sale
+from ecommerce.topology import current
 from tests.sandbox_psp.testing import Received, Receiver, Sandbox, receiving, running
 from tests.sandbox_psp.webhooks import signature
 
-EVERYWHERE = list(local_aliases())
+if TYPE_CHECKING:
+    from contexts.catalog.models import Variant
+
+EVERYWHERE = [context.alias for context in current().contexts]
 """A purchase goes through every context."""
 ADDRESS = {
     "recipient": "Ana Souza", "cep": "01310100", "street": "Avenida Paulista", "number": "1578",
@@ -159,6 +160,8 @@ def at_gateway(psp: httpx.Client, attempt: PaymentAttempt) -> tuple[str, str, st
 
 def stock_of(variant: Variant) -> tuple[int, int]:
     """Return how many pieces are on hand, and how many of them are reserved."""
+    from contexts.catalog.models import Stock
+
     stock = Stock.objects.get(variant_id=variant.id)
     return stock.on_hand, stock.reserved
 
@@ -251,6 +254,8 @@ def customer(gateway: SandboxGateway, shipping: None) -> Shopper:
 @pytest.fixture
 def shirt() -> Variant:
     """Ten shirts for 50.00 each."""
+    from tests.contexts.catalog.factories import on_sale
+
     return on_sale(stock=10, price="50.00", name="Camiseta")
 
 

@@ -6,6 +6,7 @@ from contexts.order.interface import OrderInterface
 from contexts.order.usecases.fulfil import ship_order
 from contexts.order.views.tokens import code_token
 from ecommerce.calls import connect
+from ecommerce.errors import TooMany
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 from tests.contexts.order.factories import NOON, OrderFactory, PaymentAttemptFactory
@@ -66,5 +67,5 @@ def test_unknown_orders_are_left_out_and_the_price_is_the_same_for_many(statemen
 
 
 def test_nobody_asks_for_more_than_fifty():
-    with pytest.raises(ValueError, match="50"):
+    with pytest.raises(TooMany, match="50"):
         orders.get_orders(ids=[new_id()] * 51)

@@ -1,4 +1,5 @@
-"""``python -m tests.e2e.replay --data DIR [--orders N] [--buyers 4]``: buy real orders, audit the books, stop it all.
+"""``python -m tests.e2e.replay --data DIR [--orders N] [--buyers 4] [--shape services]``: buy real orders, audit the
+books, stop it all.
 
 Ends with one line of JSON. Exit code 0 when every difference is zero, 1 when one is not, 2 when the run broke off.
 """
@@ -30,7 +31,7 @@ from tests.e2e.replay.client import Bank, Refused, Shop, Staff
 from tests.e2e.replay.mailbox import Mailbox
 from tests.e2e.replay.progress import Display
 from tests.e2e.replay.run import Replay, TooLate
-from tests.e2e.stack import Stack, StackFailed, running
+from tests.e2e.stack import Shape, Stack, StackFailed, running
 
 STAFF = "admin@loja.example"
 SUBSCRIPTIONS = """
@@ -60,7 +61,7 @@ def main() -> int:
     try:
         known = files.read(options.data)
         orders = files.choose(known.orders, options.orders)
-        with display.running(), _installation(display) as (stack, mail):
+        with display.running(), _installation(display, options.shape) as (stack, mail):
             audited = _replay(known, orders, stack, mail, display, buyers=options.buyers)
     except KeyboardInterrupt:
         console.print("stopped")
@@ -77,6 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with the files of the Olist dataset")
     parser.add_argument("--orders", type=_positive, help="how many orders, spread over the files (default: all)")
     parser.add_argument("--buyers", type=_positive, default=4, help="how many customers act at the same time")
+    parser.add_argument("--shape", type=Shape, choices=list(Shape), default=Shape.ONE, help="of the installation")
     return parser.parse_args()
 
 
@@ -87,13 +89,13 @@ def _positive(text: str) -> int:
 
 
 @contextmanager
-def _installation(display: Display) -> Iterator[tuple[Stack, Mailbox]]:
+def _installation(display: Display, shape: Shape) -> Iterator[tuple[Stack, Mailbox]]:
     """Start a fresh installation that sends its mail to a mailbox of ours, and stop it all afterwards."""
     with ExitStack() as used:
         database_url = used.enter_context(_database_of_its_own())
         mail = used.enter_context(mailbox.running())
         with display.phase("starting"):
-            stack = used.enter_context(running(EMAIL_URL=mail.url, DATABASE_URL=database_url))
+            stack = used.enter_context(running(shape=shape, EMAIL_URL=mail.url, DATABASE_URL=database_url))
         yield stack, mail
 
 
@@ -150,7 +152,7 @@ def _evidence(
         subscriptions=subscriptions,
         bank=bank.books(),
         received=mail.received(),
-        metrics=shop.ask("GET", "/metrics").text,
+        metrics=stack.metrics(),
         carts_differ=_carts_differing(stack),
     )
 
@@ -174,7 +176,8 @@ def _carts_differing(stack: Stack) -> int:
 
 @contextmanager
 def _database_of_its_own() -> Iterator[str]:
-    """With ``DATABASE_URL``, yield the URL of a new database on that server, dropped afterwards; else nothing."""
+    """With ``DATABASE_URL``, yield the URL of a new database on that server, dropped afterwards with those
+    whose names begin with its own; else nothing."""
     url = os.environ.get("DATABASE_URL", "")
     if not url:
         yield ""
@@ -184,7 +187,8 @@ def _database_of_its_own() -> Iterator[str]:
         yield _with_database(url, name)
     finally:
         with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            for (each,) in server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name]):
+                server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(each)))
 
 
 def _with_database(url: str, name: str) -> str:

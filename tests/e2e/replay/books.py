@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from ecommerce.db.configuration import administrator_of, databases
+from ecommerce.db.configuration import administrator_of, broker_database, databases
 from ecommerce.topology import Topology
 
 CONTEXTS = ("identity", "catalog", "cart", "order", "promotion", "notification")
@@ -93,13 +93,23 @@ SENT = "SELECT provider_id FROM {schema}.messages WHERE channel = 'email' AND st
 class Books:
     """The databases of all contexts, wherever each of them is."""
 
-    def __init__(self, connections: Mapping[str, psycopg.Connection[Any]]) -> None:
+    def __init__(
+        self, connections: Mapping[str, psycopg.Connection[Any]], queues: psycopg.Connection[Any] | None
+    ) -> None:
         self._connections = connections
+        self._queues = queues
+        """To the database that holds the queues, if any does."""
 
-    def rows(self, context: str, query: LiteralString) -> Rows:
-        """Run a query of this module on the schema of ``context``."""
+    def rows(self, context: str, query: LiteralString, parameters: Sequence[Any] | None = None) -> Rows:
+        """Run a query on the schema of ``context``, which is ``{schema}`` there."""
         text = sql.SQL(query).format(schema=sql.Identifier(f"{context}_service"))
-        return self._connections[context].execute(text).fetchall()
+        return self._connections[context].execute(text, parameters).fetchall()
+
+    def table(self, context: str, table: str) -> list[dict[str, Any]]:
+        """Return all rows of a table, as JSON has them."""
+        query = sql.SQL("SELECT to_jsonb(t) FROM {}.{} AS t")
+        name = sql.Identifier(f"{context}_service"), sql.Identifier(table)
+        return [row for (row,) in self._connections[context].execute(query.format(*name)).fetchall()]
 
     def number(self, context: str, query: LiteralString) -> int:
         return int(self.rows(context, query)[0][0])
@@ -127,13 +137,12 @@ class Books:
 
     def queued(self) -> int:
         """Return how many events wait in queues that live in the database; none if the broker is another one."""
-        connection = self._connections[CONTEXTS[0]]
-        if connection.execute("SELECT to_regclass('pgmq.meta')").fetchone() == (None,):
+        if self._queues is None:
             return 0
         waiting = 0
-        for (queue,) in connection.execute(QUEUES, [[f"{context}_events" for context in CONTEXTS]]).fetchall():
+        for (queue,) in self._queues.execute(QUEUES, [[f"{context}_events" for context in CONTEXTS]]).fetchall():
             count = sql.SQL("SELECT count(*) FROM pgmq.{}").format(sql.Identifier(f"q_{queue}"))
-            waiting += connection.execute(count).fetchall()[0][0]
+            waiting += self._queues.execute(count).fetchall()[0][0]
         return waiting
 
     def unsettled(self, subscriptions: Subscriptions) -> dict[str, int]:
@@ -165,10 +174,12 @@ def opened(environment: Mapping[str, str], var_dir: Path) -> Iterator[Books]:
     """Connect to the databases that an installation with this environment uses."""
     topology = Topology.from_environment({}, ports=dict.fromkeys(CONTEXTS, 0))
     configured = databases(topology, env=environment, var_dir=var_dir)
+    broker_url = environment.get("BROKER_URL") or "pgmq://"
+    queues = broker_database(configured, env=environment, var_dir=var_dir, broker_url=broker_url)
     with ExitStack() as stack:
-        connections: dict[str, psycopg.Connection[Any]] = {}
-        for context in CONTEXTS:
-            parameters = administrator_of(configured[context], dbname=configured[context]["NAME"])
-            connection = psycopg.connect(**parameters, autocommit=True)
-            connections[context] = stack.enter_context(connection)
-        yield Books(connections)
+        connections = {context: stack.enter_context(_connected(configured[context])) for context in CONTEXTS}
+        yield Books(connections, stack.enter_context(_connected(queues)) if queues else None)
+
+
+def _connected(database: Mapping[str, Any]) -> psycopg.Connection[Any]:
+    return psycopg.connect(**administrator_of(database, dbname=database["NAME"]), autocommit=True)

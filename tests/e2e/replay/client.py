@@ -248,7 +248,38 @@ class Bank:
 
     def pay_boletos(self) -> int:
         """Pay every open boleto and return how many there were; webhooks tell the shop."""
-        return int(self._json(self._http.post("/control/pay-all-pending", json={"method": "boleto"}))["paid"])
+        return self.pay_pending("boleto")
+
+    def pay_pending(self, method: str) -> int:
+        """Pay everything that is open by ``boleto`` or ``pix``, as above."""
+        return int(self._json(self._http.post("/control/pay-all-pending", json={"method": method}))["paid"])
+
+    def pay(self, charge: str) -> None:
+        """Let the customer pay, even what was voided meanwhile; a webhook tells the shop."""
+        self._json(self._http.post(f"/control/charges/{charge}/pay", json={"force": True}))
+
+    def tell_again(self, charge: str, *, times: int) -> None:
+        """Send every webhook of a charge so many times more, with their old ids."""
+        self._json(self._http.post(f"/control/charges/{charge}/webhooks", json={"times": times}))
+
+    def behave(self, kind: str, **order: Any) -> None:
+        """Order how the next operations go wrong."""
+        self._json(self._http.post("/control/behaviour", json={"kind": kind, **order}))
+
+    def charges(self, *, changed_since: str) -> Iterator[dict[str, Any]]:
+        """Yield the charges that were made or changed since then, oldest first.
+
+        Raises:
+            Refused
+        """
+        parameters: dict[str, str] = {"limit": "1000", "changed_since": changed_since}
+        headers = {"Authorization": f"Bearer {self._api_key}"}
+        while True:
+            page = self._json(self._http.get("/v1/books", params=parameters, headers=headers))
+            yield from page["charges"]
+            if page["next"] is None:
+                return
+            parameters["since"] = page["next"]
 
     def books(self) -> dict[str, Any]:
         """Return what the sandbox has captured and refunded, in all and by method."""

@@ -41,11 +41,11 @@ class Mailbox:
 
 
 @contextmanager
-def running() -> Iterator[Mailbox]:
-    """Start the server on a free port and end it afterwards. It also ends when this process dies."""
+def running(port: int = 0) -> Iterator[Mailbox]:
+    """Start the server, on a free port unless given, and end it afterwards. It also ends when this process dies."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), name="mailbox", daemon=True)
+    process = context.Process(target=_serve, args=(theirs, port), name="mailbox", daemon=True)
     process.start()
     theirs.close()
     try:
@@ -74,7 +74,7 @@ class _Handler:
 
 
 class _AnyPort(Controller):
-    """Lets the system choose the port."""
+    """Lets the system choose the port, if it is 0."""
 
     def _trigger_server(self) -> None:
         assert isinstance(self.server, Server)
@@ -82,11 +82,11 @@ class _AnyPort(Controller):
         super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
-def _serve(line: Connection) -> None:
+def _serve(line: Connection, port: int) -> None:
     """Serve until the other end of ``line`` is closed. Ctrl-C is for the parent, which then closes it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     handler = _Handler()
-    controller = _AnyPort(handler, hostname="127.0.0.1", port=0, ready_timeout=START_SECONDS)
+    controller = _AnyPort(handler, hostname="127.0.0.1", port=port, ready_timeout=START_SECONDS)
     controller.start()
     line.send(controller.port)
     try:

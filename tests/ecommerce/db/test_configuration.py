@@ -12,6 +12,7 @@ from ecommerce.db.configuration import (
     broker_database,
     connection_parameters,
     databases,
+    one_database_each,
     role_password,
 )
 from ecommerce.db.embedded import locate
@@ -149,3 +150,34 @@ def test_the_queues_live_with_the_contexts_unless_the_url_says_otherwise(configu
 
 def test_another_broker_has_no_database(configure: Any, tmp_path: Path) -> None:
     assert broker_database(configure(), env={}, var_dir=tmp_path, broker_url="amqp://guest@rabbit") == {}
+
+
+def test_every_context_may_have_a_database_of_its_own_on_the_embedded_server(tmp_path: Path) -> None:
+    topology = Topology.from_environment({}, PORTS)
+    urls = one_database_each({"BROKER_URL": "pgmq://"}, topology, var_dir=tmp_path)
+
+    configured = databases(topology, env=urls, var_dir=tmp_path)
+    queues = broker_database(configured, env=urls, var_dir=tmp_path, broker_url="pgmq://")
+    assert {name: each["NAME"] for name, each in configured.items() if each} == {name: f"{name}_db" for name in PORTS}
+    assert (queues["NAME"], queues["USER"], queues["SHARED_WITH"]) == ("queues_db", "broker_service", [])
+    assert {each["HOST"] for each in (*configured.values(), queues) if each} == {str(locate(tmp_path, {}).sockets)}
+    assert administrator_of(queues, dbname="x")["user"] == "postgres"
+
+
+def test_databases_of_their_own_on_another_server_carry_no_administrator_and_no_password(tmp_path: Path) -> None:
+    topology = Topology.from_environment({}, PORTS)
+    env = {"DATABASE_URL": ADMINISTRATOR, "SECRET_KEY": "s", "BROKER_URL": "amqp://rabbit"}
+    urls = one_database_each(env, topology, var_dir=tmp_path)
+
+    assert set(urls) == {f"{name.upper()}_DATABASE_URL" for name in PORTS}
+    assert not [url for url in urls.values() if "b%40ss" in url or "boss" in url]
+    told = databases(topology, env={**urls, "SECRET_KEY": "s"}, var_dir=tmp_path)["cart"]
+    assert (told["NAME"], told["OPTIONS"]["sslmode"], told["ADMINISTRATOR"]) == ("shop_cart_db", "require", {})
+    assert told["PASSWORD"] == role_password("cart_service", {"SECRET_KEY": "s"})
+
+
+def test_a_database_that_is_named_stays(tmp_path: Path) -> None:
+    env = {"CART_DATABASE_URL": "postgresql://me@elsewhere/mine", "BROKER_URL": "pgmq://"}
+    urls = one_database_each(env, Topology.from_environment({}, PORTS), var_dir=tmp_path)
+
+    assert urls["CART_DATABASE_URL"] == env["CART_DATABASE_URL"]

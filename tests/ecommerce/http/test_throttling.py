@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -208,6 +210,42 @@ def test_one_request_is_one_round_trip_to_redis(redis: redis_client.Redis, monke
     count(["a", "b"], [Rate(10, 60), Rate(10, 3600)], now=NOON)
 
     assert sent == [1]
+
+
+ASK = """
+import django
+from django.conf import settings
+django.setup()
+settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": %(url)r}}
+from ecommerce.http.throttling import Rate, count
+standings = [count(["x"], [Rate(100, 60), Rate(1000, 3600)], now=%(now)r) for _ in range(90)]
+print(sum(all(one.remaining >= 0 for one in each) for each in standings))
+"""
+
+
+def test_two_processes_together_get_no_more_than_the_limit(redis: redis_client.Redis, settings: Settings) -> None:
+    url = settings.CACHES["default"]["LOCATION"]
+    program = [sys.executable, "-c", ASK % {"url": url, "now": NOON}]
+    processes = [subprocess.Popen(program, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+
+    allowed = [int(process.communicate(timeout=60)[0]) for process in processes]
+
+    assert sum(allowed) == 100
+
+
+@pytest.mark.parametrize(("scope", "seconds"), [("anon", 60), ("anon", 3600), ("user", 60), ("user", 3600)])
+def test_a_hundred_a_minute_and_a_thousand_an_hour_unless_somebody_says_otherwise(scope: str, seconds: int) -> None:
+    limit = {60: 100, 3600: 1000}[seconds]
+    from config.settings.base import THROTTLE_RATES
+
+    rates = rates_of(THROTTLE_RATES[scope])
+
+    standings = [count([f"default-{scope}-{seconds}"], rates, now=NOON + n * 60) for n in range(10) for _ in range(100)]
+    beyond = count([f"default-{scope}-{seconds}"], rates, now=NOON + (0 if seconds == 60 else 600))
+
+    assert Rate(limit, seconds) in rates
+    assert min(one.remaining for each in standings for one in each) >= 0
+    assert min(one.remaining for one in beyond) < 0
 
 
 def test_counting_is_exact_under_threads() -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["order"])
 
 
 def message(type_: str = "test.happened.v1", *, sequence: int = 1, data: bytes = b'{"n": 1}') -> Message:
-    return Message(
+    return Message.of(
         Envelope(
             id=new_id(), source="/contexts/test", type=type_, subject="s", time=clock.now(), partitionkey="s",
             sequence=sequence,

@@ -2,6 +2,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
@@ -60,6 +61,7 @@ def test_a_line_says_what_happened_where_and_for_whom(lines: Lines) -> None:
         "service": "catalog",
         "correlation_id": "c-1",
         "trace_id": bound.trace_id,
+        "span_id": bound.span_id,
         "actor": "user:7",
     }
 
@@ -164,3 +166,71 @@ def test_the_setting_configures_the_root_logger(monkeypatch: pytest.MonkeyPatch)
         assert logging.getLogger("django.request").getEffectiveLevel() == logging.ERROR
     finally:
         root.handlers, root.level = handlers, level
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("550 no mailbox ana.souza+x@mail.example.com here", "ana.souza"),
+        ("CPF 529.982.247-25 is taken", "529.982"),
+        ("CNPJ 11.222.333/0001-81 is taken", "11.222"),
+        ("duplicate key\nDETAIL:  Key (full_name)=(Ana Souza) already exists.", "Ana Souza"),
+        ("refused: Authorization: Bearer eyJhbGciOi.J9-_x", "eyJhbGciOi"),
+    ],
+)
+def test_personal_data_and_secrets_are_hidden_in_texts_of_errors(lines: Lines, text: str, secret: str) -> None:
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        structlog.get_logger("shop").exception("failed", reason=str(error))
+
+    assert secret not in lines.lines[0]
+    assert only(lines)["exception"][0]["exc_type"] == "ValueError"
+
+
+def test_ids_amounts_and_times_are_not_taken_for_personal_data(lines: Lines) -> None:
+    told = {"order_id": "019e1c2a-7a72-7479-afc2-8d7216369f8b", "amount": "1234567.89", "at": "2026-11-28T21:15:00Z"}
+    structlog.get_logger("shop").info("x", **told)
+
+    assert only(lines).items() >= told.items()
+
+
+@pytest.mark.parametrize("shown", ["lines", "console"])
+def test_the_row_that_a_constraint_refused_is_not_told(shown: str, request: pytest.FixtureRequest) -> None:
+    """PostgreSQL quotes it whole: addresses, documents, tokens."""
+    handler: Lines = request.getfixturevalue(shown)
+    told = 'violates "cards_number"\nDETAIL:  Failing row contains (ana@example.com,\n52998224725).'
+    try:
+        try:
+            raise ValueError(told)
+        except ValueError as error:
+            raise RuntimeError("not saved") from error
+    except RuntimeError:
+        structlog.get_logger("shop").exception("unhandled")
+
+    [line] = handler.lines
+    assert "cards_number" in line
+    assert "not saved" in line
+    assert "ana@example.com" not in line
+    assert "52998224725" not in line
+
+
+@pytest.mark.parametrize("shown", ["lines", "console"])
+def test_a_recipient_that_a_mail_server_refused_is_not_named(shown: str, request: pytest.FixtureRequest) -> None:
+    handler: Lines = request.getfixturevalue(shown)
+    refused = SMTPRecipientsRefused({"ana+loja@mail.example.com": (550, b"no such user")})
+    try:
+        raise refused
+    except SMTPRecipientsRefused:
+        logging.getLogger("shop").exception("Task %s raised: %s", "identity.send_mail", refused)
+
+    [line] = handler.lines
+    assert "no such user" in line
+    assert "example.com" not in line
+
+
+def test_a_traceback_that_somebody_put_into_the_message_tells_no_row_either(lines: Lines) -> None:
+    logging.getLogger("shop").error('IntegrityError: "orders"\nDETAIL:  Failing row contains (52998224725).\n')
+
+    assert "52998224725" not in lines.lines[0]
+    assert "IntegrityError" in only(lines)["event"]

@@ -69,13 +69,53 @@ def test_guesses_at_one_account_are_limited_from_any_address(auth: Callable[...,
     assert log_in(auth, bia).status_code == 200
 
 
-def test_logins_of_one_address_are_limited(auth: Callable[..., Any], settings: Any) -> None:
-    settings.ACCOUNT_RATE_LIMITS = {"login": "2/m/ip"}
-    assert [log_in(auth, UserFactory()).status_code for _ in range(3)] == [200, 200, 429]
+def test_logins_of_one_address_are_limited_and_the_refusal_says_until_when(
+    auth: Callable[..., Any], settings: Any
+) -> None:
+    settings.THROTTLE_RATES = {"login": "2/min"}
+    answers = [log_in(auth, UserFactory()) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    refused = answers[-1]
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.json()["code"] == "throttled"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert (refused.headers["RateLimit-Limit"], refused.headers["RateLimit-Remaining"]) == ("2", "0")
+    assert answers[0].headers["RateLimit-Remaining"] == "1"
+
+
+def test_every_door_that_takes_a_secret_is_behind_the_same_limit(
+    auth: Callable[..., Any], client: Client, settings: Any
+) -> None:
+    settings.THROTTLE_RATES = {"login": "1/min"}
+    log_in(auth, UserFactory())
+    doors = (
+        "auth/login", "auth/reauthenticate", "auth/2fa/authenticate", "auth/2fa/reauthenticate",
+        "auth/password/request", "auth/password/reset", "auth/email/verify", "auth/code/confirm", "auth/phone/verify",
+    )  # fmt: skip
+    assert {door: auth(door, {}).status_code for door in doors} == dict.fromkeys(doors, 429)
+    assert client.post("/admin/login/", {"username": "a@b.c", "password": "x"}).status_code == 429
+    assert client.get("/admin/login/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("door", "header"),
+    [("auth/password/reset", "X-Password-Reset-Key"), ("auth/email/verify", "X-Email-Verification-Key")],
+)
+def test_asking_whether_a_key_is_good_is_an_attempt(
+    auth: Callable[..., Any], settings: Any, door: str, header: str
+) -> None:
+    settings.THROTTLE_RATES = {"login": "1/min"}
+    assert [auth(door, method="get", **{header: "x"}).status_code for _ in range(2)] == [400, 429]
+    assert auth("auth/login", method="options").status_code != 429
+
+
+def test_the_account_api_as_a_whole_is_limited_like_the_rest(auth: Callable[..., Any], settings: Any) -> None:
+    settings.THROTTLE_RATES = {"anon": "2/min"}
+    assert [auth("auth/session", method="get").status_code for _ in range(3)] == [401, 401, 429]
 
 
 def test_the_address_of_a_client_is_not_what_it_claims(auth: Callable[..., Any], settings: Any) -> None:
-    settings.ACCOUNT_RATE_LIMITS = {"login": "2/m/ip"}
+    settings.THROTTLE_RATES = {"login": "2/min"}
     claims = [{"X-Forwarded-For": f"10.0.0.{n}"} for n in range(3)]
     assert [log_in(auth, UserFactory(), **claim).status_code for claim in claims] == [200, 200, 429]
 

@@ -1,0 +1,155 @@
+"""Calls to contexts that run elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from time import monotonic, perf_counter
+from typing import Any
+
+import httpx
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_before_delay, wait_random_exponential
+
+from ecommerce import codec
+from ecommerce.calls.breaker import Breaker, Failure
+from ecommerce.calls.operation import Operation
+from ecommerce.calls.signing import Signer
+from ecommerce.calls.wire import CALL, CONTENT_TYPE, DEADLINE, CallMismatch, Problem, error_of, headers_of
+from ecommerce.deadline import seconds_left
+from ecommerce.errors import DomainError, Unavailable, Unreachable
+from ecommerce.observability import context as request_context
+from ecommerce.observability import metrics
+
+ATTEMPTS = 3
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+"""Seconds; each pause is drawn between nothing and twice the bound of the one before it."""
+CONNECT_SECONDS = 1.0
+CONNECTIONS = httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=30)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+GATEWAY = frozenset({502, 503, 504})
+
+
+class Neighbour:
+    """One called service, as this process sees it: its connections, tokens and circuit breaker. Safe for threads."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self._breaker = Breaker(name)
+        self._signer = Signer(name)
+        self._http = httpx.Client(base_url=url, limits=CONNECTIONS, trust_env=False)
+
+    def call(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        """Return what the other side returns.
+
+        Raises:
+            DomainError: what the other side raised, by code.
+            Unreachable: it did not answer in time, is not there, or does not accept our token.
+            Unavailable: it broke.
+            CallMismatch: its answer is none.
+        """
+        started, outcome = perf_counter(), "failed"
+        try:
+            result = self._tried(operation, codec.encode(arguments))
+            outcome = "ok"
+            return result
+        except Failure as failure:
+            outcome = failure.outcome
+            raise failure.error from failure.__cause__
+        except DomainError:
+            outcome = "refused"
+            raise
+        finally:
+            interface = operation.interface.__name__
+            metrics.CALLS.labels(interface, operation.name, outcome).inc()
+            metrics.CALL_SECONDS.labels(interface, operation.name).observe(perf_counter() - started)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _tried(self, operation: Operation, body: bytes) -> Any:
+        """Make a few attempts within the time that there is."""
+        seconds = seconds_left(operation.terms.timeout)
+        retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(seconds),
+            wait=wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE),
+            retry=retry_if_exception(lambda error: isinstance(error, Failure) and error.again),
+            reraise=True,
+        )
+        return retrying(self._attempt, operation, body, monotonic() + seconds)
+
+    def _attempt(self, operation: Operation, body: bytes, ends: float) -> Any:
+        left = ends - monotonic()
+        if left <= 0:
+            raise Failure(self._unreachable("There is no time left to ask"), "deadline", again=False)
+        with self._breaker.guard():
+            return self._answer(operation, self._sent(operation, body, left))
+
+    def _sent(self, operation: Operation, body: bytes, left: float) -> httpx.Response:
+        headers = {
+            "Authorization": f"Bearer {self._signer.token()}",
+            "Content-Type": "application/json",
+            DEADLINE: str(max(1, int(left * 1000))),
+            **headers_of(request_context.current()),
+        }
+        timeout = httpx.Timeout(left, connect=min(left, CONNECT_SECONDS))
+        try:
+            return self._http.post(operation.path, content=body, headers=headers, timeout=timeout)
+        except NOT_SENT as error:
+            raise Failure(self._unreachable("There is no connection to"), "unreachable", again=True) from error
+        except httpx.TransportError as error:
+            outcome = "timeout" if isinstance(error, httpx.TimeoutException) else "unreachable"
+            failure = self._unreachable("There is no answer from")
+            raise Failure(failure, outcome, again=operation.terms.idempotent) from error
+
+    def _answer(self, operation: Operation, response: httpx.Response) -> Any:
+        if response.is_success:
+            try:
+                return operation.decode_result(response.content)
+            except codec.Undecodable as error:
+                raise CallMismatch(f"{operation} answers with something else than its result: {error}") from error
+        problem = _problem(response)
+        if problem and problem.kind != CALL:
+            raise error_of(problem, operation)
+        if response.status_code in GATEWAY:
+            failure = self._unreachable("There is no answer from")
+            raise Failure(failure, "unavailable", again=operation.terms.idempotent)
+        if response.status_code >= 500:
+            broken = Unavailable(f"{self.name} could not do what was asked.", context=self.name)
+            raise Failure(broken, "crashed", again=False)
+        if problem and response.status_code == 401:
+            self._signer.token(anew=True)
+            raise Failure(self._unreachable("No token is accepted by"), "rejected", again=True, counts=False)
+        if problem and response.status_code == 403:
+            raise Failure(self._unreachable("A scope is missing at"), "rejected", again=False, counts=False)
+        told = f"{problem.code}: {problem.detail}" if problem else "no problem document"
+        raise CallMismatch(f"{operation} is answered by {response.status_code}, {told}")
+
+    def _unreachable(self, what: str) -> Unreachable:
+        return Unreachable(f"{what} {self.name}.", context=self.name)
+
+
+def _problem(response: httpx.Response) -> Problem | None:
+    """Return the problem document of one of our servers; None for an answer of anybody else."""
+    if response.headers.get("Content-Type", "").partition(";")[0] != CONTENT_TYPE:
+        return None
+    try:
+        return codec.decode(response.content, Problem)
+    except codec.Undecodable:
+        return None
+
+
+_neighbours: dict[tuple[str, str], Neighbour] = {}
+os.register_at_fork(after_in_child=_neighbours.clear)
+"""A child must not talk on the connections of its parent."""
+
+
+def neighbour(name: str, url: str) -> Neighbour:
+    """Return the one object of this process for a service."""
+    known = _neighbours.get((name, url))
+    return known or _neighbours.setdefault((name, url), Neighbour(name, url))
+
+
+def forget_neighbours() -> None:
+    """Close all connections and begin anew, with closed circuits."""
+    while _neighbours:
+        _neighbours.popitem()[1].close()

@@ -1,0 +1,87 @@
+"""What the races showed: a table for the terminal, and ``docs/races.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.e2e.stack import ROOT
+from tests.races.races import RACES, Race
+
+DOCUMENT = ROOT / "docs" / "races.md"
+HEAD = ("race", "what happens at once", "runs", "seeds", "s each", "on", "last result", "verdict")
+INTRODUCTION = """\
+# Races
+
+`make races` starts an installation of its own: four web processes, worker, scheduler, payment sandbox, a PostgreSQL and
+a mail server. Client processes open all connections, wait for each other, and let the requests of a race leave
+together. A race says which answers may come; then, when nothing moves any more, every book is audited:
+
+- reserved + free + sold = what came in, for each variant, by its balance, by the ledger, and by the orders;
+- a paid order keeps its total and interest less what was refunded, any other keeps nothing;
+- the payment sandbox has captured and refunded the same for each payment, charged none twice, and nothing else;
+- uses of a coupon = its redemptions ≤ its limits, confirmed for orders that stand and given back for others;
+- each order that stands was confirmed by one mail, which arrived once;
+- every saga has ended, no event is parked, and each cart is what its events say.
+
+Choose with `make races ONLY="stock coupon" SEED=7 RUNS=3`. A seed fixes what is random in the race, such as cards that
+take time to charge and the moments of kills; not the timing of the machine. With `URL=http://…` the races take place in
+an installation that runs already, with its demo data and without rate limits; databases and sandbox are found by the
+environment (`VAR_DIR` or `DATABASE_URL`, `SANDBOX_PSP_URL`, `SANDBOX_PSP_API_KEY`), and the last two races are left
+out. A few races run among all tests, smaller (`tests/races/test_races.py`), and so does a proof that the audit sees a
+breach.
+
+Only web processes that have been up for six seconds are killed: the web server takes one that dies sooner for one that
+cannot run, and ends, which is for whoever supervises it.
+
+A whole run writes the table; with `KEEP=1` a run of some races replaces their rows.
+"""
+
+
+@dataclass
+class Outcome:
+    """How one race went; ``broken`` by seed."""
+
+    race: Race
+    seeds: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+    result: str = ""
+    broken: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        broken = [f"BROKEN with seed {seed}: {' '.join(why.split())[:200]}" for seed, why in self.broken.items()]
+        return "; ".join(broken).replace("|", "/") or "held"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        runs, seeds = str(len(self.seeds)), ", ".join(map(str, self.seeds))
+        spent = f"{self.seconds / len(self.seeds):.0f}" if self.seeds else ""
+        today = f"{datetime.now(UTC):%Y-%m-%d}"
+        return self.race.name, self.race.title, runs, seeds, spent, today, self.result.replace("|", "/"), self.verdict
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    rows = [HEAD, *(outcome.cells for outcome in outcomes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def write(outcomes: Sequence[Outcome], *, document: Path = DOCUMENT) -> None:
+    """Write the document, with the rows of races that were not run as they were."""
+    rows = {row[0]: row for row in _written(document)} | {outcome.race.name: outcome.cells for outcome in outcomes}
+    ordered = [rows[race.name] for race in RACES if race.name in rows]
+    lines = [INTRODUCTION, f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
+    lines += [f"| {' | '.join(row)} |" for row in ordered]
+    document.write_text("\n".join(lines) + "\n")
+
+
+def _written(document: Path) -> list[tuple[str, ...]]:
+    """Return the rows of the table that is there."""
+    text = document.read_text() if document.exists() else ""
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in text.splitlines() if line[:2] == "| "]
+    return [row for row in rows if len(row) == len(HEAD)]
