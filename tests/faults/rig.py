@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class Rig:
         self._proxies: list[Proxy] = []
         self._publisher: Publisher | None = None
         self._others: list[Publisher | Supervised | Shop] = []
+        self._closing: list[Callable[[], object]] = []
         self._stocked = False
         broker.query = self.query
 
@@ -131,6 +132,10 @@ class Rig:
         self._stocked = True
         self._others.append(made)
         return made
+
+    def on_close(self, act: Callable[[], object]) -> None:
+        """Do something when the fault is over, whatever becomes of it."""
+        self._closing.append(act)
 
     def keep(self, process: Supervised) -> None:
         """End a process with the fault."""
@@ -218,8 +223,11 @@ class Rig:
         self.workers.clear()
         for other in (*reversed(self._others), *self._proxies):
             other.close()
+        for act in self._closing:
+            act()
         self._others.clear()
         self._proxies.clear()
+        self._closing.clear()
 
 
 def _run(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:

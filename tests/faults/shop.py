@@ -98,6 +98,7 @@ class Shop:
         data.mkdir()
         self.psp = Sandbox(data=data, port=rig.psp_port, flags=("--hang-seconds", str(NO_ANSWER_SECONDS)))
         self.psp.start()
+        rig.on_close(self.psp.stop)
         self.bank = self.psp.client(timeout=30)
         if not stocked:
             self._prepare()
@@ -140,7 +141,6 @@ class Shop:
         self._api.close()
         self.web.close()
         self.bank.close()
-        self.psp.stop()
 
     # --- customers and staff -----------------------------------------------------------------------------------------
     def fill(self, *, coupon: str = COUPON) -> Cart:
