@@ -92,6 +92,11 @@ class Balance:
         """What of the order is paid by what we have, or can take whenever we want."""
         return self.price.out_of(self.kept + self.authorized).part
 
+    @property
+    def covered(self) -> Money:
+        """What of the order was ever paid by it, or can be: what went back since had been paid."""
+        return self.price.out_of(self.captured + self.authorized).part
+
     def left(self, asked: Portion) -> Portion:
         """Return what has come in and not gone back, where ``asked`` was asked back: by that, or otherwise."""
         left = self.paid - asked

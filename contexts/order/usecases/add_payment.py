@@ -127,7 +127,7 @@ def _write(attempt: PaymentAttempt, wanted: PaymentRequest, claim: Claim, *, now
         attempt.amount, attempt.interest = chosen.amount.amount, chosen.interest.amount
         attempt.position = max((one.position for one in others), default=-1) + 1
         attempt.save(using="order", force_insert=True)
-        engine.signal(work, "CREATE_ORDER", subject=order.id, now=now + TAKEN_UP_AFTER)
+        engine.signal(work, "CREATE_ORDER", subject=order.id, after=TAKEN_UP_AFTER)
 
 
 def _plan(intent: PaymentIntent, amount: Money) -> Plan:
