@@ -13,7 +13,7 @@ from contexts.catalog.usecases.prices import show_price
 from contexts.catalog.usecases.products import show_product
 from contexts.catalog.usecases.reviews import remember_purchases
 from contexts.catalog.usecases.stock import show_stock
-from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderRefunded
+from contexts.order.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderRefunded, ReturnReceived
 from ecommerce import clock
 from ecommerce.inbox import subscribe
 from ecommerce.messaging.envelope import Envelope
@@ -56,6 +56,14 @@ def give_stock_back(event: OrderCancelled, envelope: Envelope) -> None:
 @subscribe(OrderRefunded)
 def put_pieces_back(event: OrderRefunded, envelope: Envelope) -> None:
     if event.restock and event.lines:
+        lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in event.lines]
+        reservations.return_stock(reservation_id=event.order_id, lines=lines, now=clock.now())
+
+
+@subscribe(ReturnReceived)
+def put_returned_pieces_back(event: ReturnReceived, envelope: Envelope) -> None:
+    """Only those that can be sold again are spoken of."""
+    if event.lines:
         lines = [StockLine(variant_id=line.variant_id, quantity=line.quantity) for line in event.lines]
         reservations.return_stock(reservation_id=event.order_id, lines=lines, now=clock.now())
 

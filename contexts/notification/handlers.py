@@ -25,6 +25,9 @@ from contexts.order.events import (
     OrderPlaced,
     OrderRefunded,
     OrderShipped,
+    ReturnApproved,
+    ReturnRefused,
+    ReturnRequested,
 )
 from contexts.order.interface import Order, OrderInterface, OrderNotFound
 from ecommerce import codec
@@ -117,6 +120,24 @@ def tell_order_refunded(event: OrderRefunded, envelope: Envelope, orders: Orders
     """Say how much comes back, and why."""
     amount = codec.to_builtins(event.amount)
     _tell_about_order("order_refunded", _order(event, orders), envelope, refunded=amount, reason=event.reason)
+
+
+@subscribe(ReturnRequested, reading=orders_of)
+def tell_return_requested(event: ReturnRequested, envelope: Envelope, orders: Orders) -> None:
+    """Confirm that the wish arrived, as the law wants it of a withdrawal (Decreto 7.962/2013, art. 5)."""
+    _tell_about_order("return_requested", _order(event, orders), envelope, approved=event.approved)
+
+
+@subscribe(ReturnApproved, reading=orders_of)
+def tell_return_approved(event: ReturnApproved, envelope: Envelope, orders: Orders) -> None:
+    """Say how to send the pieces."""
+    _tell_about_order("return_approved", _order(event, orders), envelope, answer=event.answer)
+
+
+@subscribe(ReturnRefused, reading=orders_of)
+def tell_return_refused(event: ReturnRefused, envelope: Envelope, orders: Orders) -> None:
+    """Say why nothing is taken back."""
+    _tell_about_order("return_refused", _order(event, orders), envelope, answer=event.answer)
 
 
 @subscribe(OrderShipped, reading=orders_and_customers_of)

@@ -89,6 +89,59 @@ class OrderRefunded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReturnRequested:
+    """The buyer wants to give pieces back. ``approved``: a withdrawal in time, which asks nobody."""
+
+    type: ClassVar[str] = "order.return_requested.v1"
+    aggregate: ClassVar[str] = "order"
+
+    order_id: UUID
+    number: str
+    return_id: UUID
+    reason: str
+    approved: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnApproved:
+    """The buyer may send the pieces of a return; ``answer`` tells how."""
+
+    type: ClassVar[str] = "order.return_approved.v1"
+    aggregate: ClassVar[str] = "order"
+
+    order_id: UUID
+    number: str
+    return_id: UUID
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnRefused:
+    """A return was refused; ``answer`` tells why."""
+
+    type: ClassVar[str] = "order.return_refused.v1"
+    aggregate: ClassVar[str] = "order"
+
+    order_id: UUID
+    number: str
+    return_id: UUID
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnReceived:
+    """Pieces of an order came back; ``lines`` are those that can be sold again. Their refund is another event."""
+
+    type: ClassVar[str] = "order.return_received.v1"
+    aggregate: ClassVar[str] = "order"
+
+    order_id: UUID
+    number: str
+    return_id: UUID
+    lines: list[RefundedLine]
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrderShipped:
     """A parcel with some or all lines left the warehouse."""
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from contexts.identity.events import UserEmailVerified
 from contexts.identity.interface import Customer, IdentityInterface
-from contexts.order.events import OrderCancelled, OrderConfirmed
-from contexts.order.usecases.learn import book_cancellation, book_sale, claim_guest_orders
+from contexts.order.events import OrderCancelled, OrderConfirmed, OrderRefunded
+from contexts.order.usecases.learn import book_cancellation, book_refund, book_sale, claim_guest_orders
 from ecommerce.calls import connect
 from ecommerce.inbox import subscribe
 from ecommerce.messaging.envelope import Envelope
@@ -31,10 +31,15 @@ def give_guest_orders_to_customer(
 @subscribe(OrderConfirmed)
 def book_confirmed_order(event: OrderConfirmed, envelope: Envelope) -> None:
     pieces = sum(line.quantity for line in event.lines)
-    book_sale(confirmed_at=event.confirmed_at, pieces=pieces, revenue=event.total.amount)
+    book_sale(order_id=event.order_id, confirmed_at=event.confirmed_at, pieces=pieces, revenue=event.total.amount)
 
 
 @subscribe(OrderCancelled)
 def book_cancelled_order(event: OrderCancelled, envelope: Envelope) -> None:
     if event.was_confirmed:
         book_cancellation(cancelled_at=envelope.time)
+
+
+@subscribe(OrderRefunded)
+def book_refunded_order(event: OrderRefunded, envelope: Envelope) -> None:
+    book_refund(refunded_at=event.refunded_at, amount=event.amount.amount)

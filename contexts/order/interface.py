@@ -4,12 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from ecommerce.contract import AtMost, operation
 from ecommerce.errors import NotFound
 from ecommerce.money import Money
+
+NO_INTEREST = Money(Decimal(0))
 
 
 class OrderNotFound(NotFound):
@@ -37,6 +40,9 @@ class PaymentInstruction:
     amount: Money
     status: str
     client_data: dict[str, str]
+    interest: Money = NO_INTEREST
+    """What is paid on top of ``amount`` for paying later, in ``instalments`` of a card."""
+    instalments: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

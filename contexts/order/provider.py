@@ -29,7 +29,9 @@ ORDERS = """
             SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'method', p.method, 'status', p.status,
                 'client_data', p.client_data || jsonb_build_object('payment_id', p.id),
-                'amount', jsonb_build_object('amount', p.amount::text, 'currency', p.currency)
+                'amount', jsonb_build_object('amount', p.amount::text, 'currency', p.currency),
+                'interest', jsonb_build_object('amount', p.interest::text, 'currency', p.currency),
+                'instalments', p.instalments
             ) ORDER BY p.position), '[]') FROM payment_attempts p WHERE p.order_id = o.id),
         'tracking_codes', (
             SELECT coalesce(jsonb_agg(s.tracking_code ORDER BY s.id), '[]') FROM shipments s WHERE s.order_id = o.id)

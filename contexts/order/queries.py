@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.models import Q, QuerySet
 
 from contexts.order.domain import Status
-from contexts.order.models import DailySales, Order, PaymentAttempt, Refund
+from contexts.order.models import DailySales, Order, PaymentAttempt, Refund, ReturnRequest
 from ecommerce.money import Money
 
 SHIPPING = """
@@ -86,10 +86,23 @@ def refunds_of(order_id: UUID) -> list[Refund]:
     return list(refunds.order_by("requested_at", "id")[:200])
 
 
+def return_by_id(return_id: UUID) -> ReturnRequest | None:
+    """Return a return alone. One statement."""
+    return ReturnRequest.objects.using("order").filter(id=return_id).first()
+
+
+def returns_of(order_id: UUID) -> list[ReturnRequest]:
+    """Return the returns of an order with their lines, oldest first, at most 200. Two statements."""
+    requests = ReturnRequest.objects.using("order").filter(order_id=order_id).prefetch_related("lines")
+    return list(requests.order_by("requested_at", "id")[:200])
+
+
 def sales_between(*, first: datetime, last: datetime) -> list[dict[str, Any]]:
     """Return the daily sales of a period of at most 400 days, oldest first."""
     rows = DailySales.objects.using("order").filter(day__gte=first.date(), day__lte=last.date())
-    found = rows.order_by("day").values("day", "orders", "pieces", "revenue", "cancelled_orders")[:400]
+    found = rows.order_by("day").values(
+        "day", "orders", "pieces", "revenue", "cancelled_orders", "interest", "refunded"
+    )[:400]
     return [dict(row) for row in found]
 
 

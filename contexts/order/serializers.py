@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from contexts.order.domain import Method, Status, normalized_tax_id
 from contexts.order.domain.instalments import Bearer
+from contexts.order.domain.returns import Reason, ReturnStatus
 from contexts.order.models import CURRENCY, AttemptStatus, RefundOrigin, RefundStatus, ShipmentStatus
 from ecommerce.http.serializers import MoneyField
 from ecommerce.money import Money
@@ -137,6 +138,18 @@ class RefundSerializer(serializers.Serializer[Any]):
         return each_once(lines)
 
 
+class ReturnSerializer(serializers.Serializer[Any]):
+    lines = serializers.ListField(child=ShipmentLineSerializer(), min_length=1, max_length=200)
+    reason = serializers.ChoiceField(
+        choices=[reason.value for reason in Reason],
+        help_text="withdrawal: o direito de arrependimento, até sete dias depois da entrega, sem outro motivo.",
+    )
+    note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+    def validate_lines(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return each_once(lines)
+
+
 class ShipmentSerializer(serializers.Serializer[Any]):
     carrier = serializers.CharField(max_length=60)
     tracking_code = serializers.CharField(max_length=80)
@@ -207,6 +220,7 @@ class OrderLineSchema(serializers.Serializer[Any]):
     quantity = serializers.IntegerField()
     shipped_quantity = serializers.IntegerField()
     refunded_quantity = serializers.IntegerField()
+    returnable_quantity = serializers.IntegerField(help_text="Peças entregues que podem ser devolvidas.")
     unit_price = MoneyField()
     discount = MoneyField()
     total = MoneyField()
@@ -367,6 +381,34 @@ class RefundsSchema(serializers.Serializer[Any]):
     results = RefundSchema(many=True)
 
 
+class ReturnedLineSchema(serializers.Serializer[Any]):
+    line_id = serializers.UUIDField()
+    quantity = serializers.IntegerField()
+
+
+class ReturnSchema(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    order_id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=[status.value for status in ReturnStatus])
+    reason = serializers.ChoiceField(choices=[reason.value for reason in Reason])
+    note = serializers.CharField()
+    freight = serializers.BooleanField(help_text="Devolve também a parte das peças no frete.")
+    answer = serializers.CharField(help_text="Como enviar as peças, ou por que foi recusada.")
+    requested_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField()
+    refund_id = serializers.UUIDField(allow_null=True)
+    lines = ReturnedLineSchema(many=True)
+
+
+class ReturnsSchema(serializers.Serializer[Any]):
+    results = ReturnSchema(many=True)
+
+
+class OfferSchema(serializers.Serializer[Any]):
+    missing = MoneyField(help_text="O que falta pagar.")
+    instalment_options = InstalmentOptionSchema(many=True)
+
+
 class OrderRowSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     number = serializers.CharField()
@@ -381,6 +423,8 @@ class SalesRowSchema(serializers.Serializer[Any]):
     pieces = serializers.IntegerField()
     revenue = serializers.DecimalField(max_digits=14, decimal_places=2)
     cancelled_orders = serializers.IntegerField()
+    interest = serializers.DecimalField(max_digits=14, decimal_places=2, help_text="Juros pagos pelos clientes.")
+    refunded = serializers.DecimalField(max_digits=14, decimal_places=2, help_text="Devolvido de pedidos mantidos.")
 
 
 class SalesSchema(serializers.Serializer[Any]):

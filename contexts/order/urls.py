@@ -1,6 +1,6 @@
 from django.urls import path
 
-from contexts.order.views import checkout, money, orders, payment_codes
+from contexts.order.views import checkout, money, orders, payment_codes, returns
 
 urlpatterns = [
     path("checkout", checkout.CheckoutView.as_view()),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("orders/<uuid:order_id>/cancel", orders.CancelView.as_view()),
     path("orders/<uuid:order_id>/payments", money.PaymentsView.as_view()),
     path("orders/<uuid:order_id>/refunds", money.RefundsView.as_view()),
+    path("orders/<uuid:order_id>/instalment-options", money.OfferView.as_view()),
+    path("orders/<uuid:order_id>/returns", returns.ReturnsView.as_view()),
     path("orders/<uuid:order_id>/shipments", orders.ShipmentsView.as_view()),
     path("shipments/<uuid:shipment_id>/tracking-events", orders.TrackingEventsView.as_view()),
     path("shipping-methods/<slug:code>", orders.ShippingMethodView.as_view()),

@@ -37,16 +37,16 @@ def fetch(model: type[M], tail: str, parameters: Sequence[Any], *, using: str, r
     return rows
 
 
-def insert(rows: Sequence[models.Model], *, using: str) -> None:
+def insert(rows: Sequence[models.Model], *, using: str, from_now: str = "") -> None:
     """Insert new rows of one or several tables, in the caller's transaction. One statement. Numbers that the database
-    gives are not read back.
+    gives are not read back. The column ``from_now`` is given as a timedelta: so long from now by the database's clock.
 
     Foreign keys among them may point in any direction: PostgreSQL checks them when the statement ends.
 
     Raises:
         IntegrityError
     """
-    statements, parameters = _insertions(rows, using)
+    statements, parameters = _insertions(rows, using, from_now)
     _execute(_joined(statements), parameters, using=using)
     _mark(rows, using)
 
@@ -118,18 +118,21 @@ def _loaded(model: type[M], values: Sequence[Any], using: str) -> M:
     return model.from_db(using, shape.names, row)
 
 
-def _insertions(rows: Sequence[models.Model], using: str) -> tuple[tuple[str, ...], list[Any]]:
+def _insertions(
+    rows: Sequence[models.Model], using: str, from_now: str = ""
+) -> tuple[tuple[str, ...], list[Any]]:  # fmt: skip
     """Return one INSERT for each run of rows of one model, and the values of all."""
     runs = [(model, len(list(run))) for model, run in groupby(rows, key=type)]
-    values = (_values(row, _shape(type(row)).given, using, adding=True) for row in rows)
-    return tuple(_insert(*run) for run in runs), list(chain.from_iterable(values))
+    values = (_values(row, _shape(type(row)).given, using, adding=True, from_now=from_now) for row in rows)
+    return tuple(_insert(*run, from_now) for run in runs), list(chain.from_iterable(values))
 
 
 @cache
-def _insert(model: type[models.Model], count: int) -> str:
+def _insert(model: type[models.Model], count: int, from_now: str) -> str:
     fields = _shape(model).given
     columns = ", ".join(f'"{field.column}"' for field in fields)
-    row = f"({', '.join(['%s'] * len(fields))})"
+    places = ("clock_timestamp() + %s" if field.name == from_now else "%s" for field in fields)
+    row = f"({', '.join(places)})"
     return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES {", ".join([row] * count)}'  # noqa: S608
 
 
@@ -148,9 +151,16 @@ def _joined(statements: tuple[str, ...]) -> str:
     return f"WITH {parts} {last}" if first else last
 
 
-def _values(row: models.Model, fields: Iterable[Any], using: str, *, adding: bool = False) -> list[Any]:
+def _values(
+    row: models.Model, fields: Iterable[Any], using: str, *, adding: bool = False, from_now: str = ""
+) -> list[Any]:  # fmt: skip
     connection = connections[using]
-    return [field.get_db_prep_save(field.pre_save(row, adding), connection) for field in fields]
+    return [
+        getattr(row, from_now)
+        if field.name == from_now
+        else field.get_db_prep_save(field.pre_save(row, adding), connection)
+        for field in fields
+    ]
 
 
 def _execute(statement: str, parameters: Sequence[Any], *, using: str) -> int:

@@ -7,11 +7,11 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -61,7 +61,7 @@ class Run:
     position: int
     owner: UUID
     deadline: datetime
-    """By then the step at hand should have ended."""
+    """By then the step at hand should have ended, by the clock of this process."""
     origin: dict[str, str]
     """The request that started the saga, as ``ecommerce.observability`` binds it."""
     status: SagaStatus = SagaStatus.RUNNING
@@ -81,6 +81,8 @@ class Run:
     suspended: bool = False
     learnt: bool = False
     """Whether ``data`` holds more than the database does."""
+    ahead: timedelta = timedelta()
+    """How far the database's clock, which all processes share, is ahead of the one of this process."""
     outcome: StepStatus = StepStatus.STARTED
     """How the last attempt ended."""
 
@@ -101,8 +103,13 @@ class Run:
         """The name of the attempt at hand."""
         return f"{self.id}:{self.step.name}:{self.direction.value}:{self.attempt}"
 
+    @property
+    def now(self) -> datetime:
+        return clock.now() + self.ahead
+
     def state(self) -> SagaState:
-        return SagaState(self.id, self.subject, self.data, clock.now(), self.deadline, self.key, self.error)
+        deadline = self.deadline + self.ahead
+        return SagaState(self.id, self.subject, self.data, self.now, deadline, self.key, self.error)
 
     def learn(self, facts: Mapping[str, Any]) -> None:
         if facts:
@@ -127,13 +134,15 @@ def start(
     """Create a saga in the open unit of work: it exists if and only if that commits. Then call :func:`run`.
 
     Without ``held`` it is left to a worker: do not run it. Leading steps without ``do`` count as done by this
-    transaction. ``along`` are new rows of the context that are written with it. One statement.
+    transaction. ``along`` are new rows of the context that are written with it. One statement. Its lease runs by the
+    database's clock, as all leases and due times do.
     """
     saga, facts = definition(saga_type), codec.to_builtins(dict(data))
     first = next(i for i, step in enumerate(saga.steps) if step.do is not None and step.applies(facts))
     origin = asdict(request_context.current())
     deadline = now + saga.steps[first].within
     run_ = Run(new_id(), work.context.name, saga, subject, facts, first, new_id(), deadline, origin)
+    due_in = saga.steps[first].lease if held else timedelta()
     instance = SagaInstance(
         id=run_.id,
         saga_type=saga.type,
@@ -148,7 +157,7 @@ def start(
         parked=[],
         signalled=False,
         origin=origin,
-        due_at=now + saga.steps[first].lease if held else now,
+        due_at=cast(Any, due_in),
         lease_owner=run_.owner if held else None,
         created_at=now,
         updated_at=now,
@@ -156,7 +165,7 @@ def start(
     done = [i for i, step in enumerate(saga.steps[:first]) if step.do is None]
     steps = [_first_attempt(run_, i, StepStatus.DONE, now) for i in done]
     begun = [_first_attempt(run_, first, StepStatus.STARTED, now)] if held else []
-    rows.insert([*along, instance, *steps, *begun], using=run_.alias)
+    rows.insert([*along, instance, *steps, *begun], using=run_.alias, from_now="due_at")
     return run_
 
 
@@ -203,7 +212,7 @@ def _caller(origin: Mapping[str, str]) -> str:
     return bound.traceparent if bound and bound.trace_id == asked[3:35] else asked
 
 
-def claim_due(context: str, *, now: datetime, limit: int = 1) -> list[Run]:
+def claim_due(context: str, *, limit: int = 1) -> list[Run]:
     """Take over up to ``limit`` sagas of ``context`` that are due: paused, waiting, or left behind by a crash.
 
     Parallel callers get different ones. Run each afterwards, soon: the lease runs from now. Sagas of a definition that
@@ -215,32 +224,32 @@ def claim_due(context: str, *, now: datetime, limit: int = 1) -> list[Run]:
         cursor.execute(
             statements.CLAIM,
             {
-                "owner": owner, "now": now, "limit": limit,
+                "owner": owner, "limit": limit,
                 "types": [saga.type for saga, _, _ in steps], "versions": [saga.version for saga, _, _ in steps],
                 "positions": [position for _, position, _ in steps], "leases": [step.lease for _, _, step in steps],
             },
         )  # fmt: skip
-        runs = [_loaded(context, owner, now, row) for row in cursor.fetchall()]
+        runs = [_loaded(context, owner, row) for row in cursor.fetchall()]
         if runs:
             cursor.execute(
                 statements.BEGIN,
                 {
                     "sagas": [r.id for r in runs], "names": [r.step.name for r in runs],
                     "positions": [r.position for r in runs], "directions": [r.direction.value for r in runs],
-                    "attempts": [r.attempt for r in runs], "keys": [r.key for r in runs], "now": now,
-                    "ran_by": _this_process(),
+                    "attempts": [r.attempt for r in runs], "keys": [r.key for r in runs], "ran_by": _this_process(),
                 },
             )  # fmt: skip
     return runs
 
 
-def signal(work: UnitOfWork, saga_type: str, *, subject: UUID, now: datetime) -> None:
-    """Make the saga of ``subject`` look again, once the open unit of work commits.
+def signal(work: UnitOfWork, saga_type: str, *, subject: UUID, after: timedelta = timedelta()) -> None:
+    """Make the saga of ``subject`` look again, once the open unit of work commits, or so long ``after``.
 
     A saga that somebody is running at this moment is not disturbed: it looks again when it would wait.
     """
     with connections[work.context.alias].cursor() as cursor:
-        cursor.execute(statements.SIGNAL, {"now": now, "subject": subject, "type": saga_type})
+        parameters: dict[str, Any] = {"after": after, "subject": subject, "type": saga_type}
+        cursor.execute(statements.SIGNAL, parameters)
 
 
 def _attempt(r: Run) -> None:
@@ -277,7 +286,7 @@ def _forward(r: Run) -> None:
         if isinstance(result, Wait):
             r.learn(result.data)
             r.status, r.suspended, r.failures = SagaStatus.WAITING, True, 0
-            _progress(r, r.key, StepStatus.WAITING, due=result.until)
+            _progress(r, r.key, StepStatus.WAITING, due_in=result.until - r.now)
         else:
             _step_done(r, result)
 
@@ -357,7 +366,7 @@ def _pause(r: Run, error: Exception, outcome: StepStatus) -> None:
     """Let go of the saga until another attempt is due."""
     r.failures += 1
     r.suspended = True
-    _progress(r, r.key, outcome, due=clock.now() + r.step.retry.pause(r.failures), step_error=_text(error))
+    _progress(r, r.key, outcome, due_in=r.step.retry.pause(r.failures), step_error=_text(error))
 
 
 def _progress(
@@ -367,23 +376,22 @@ def _progress(
     *,
     response: Mapping[str, Any] | None = None,
     step_error: str = "",
-    due: datetime | None = None,
+    due_in: timedelta | None = None,
 ) -> None:
     """Write the end of one attempt, the state of the saga and the intent of the next one: one statement, one commit.
 
     Raises:
         LeaseLost: the lease is over, or another worker's; nothing was written.
     """
-    now = clock.now()
     goes_on = r.status not in ENDED and not r.suspended
     if goes_on:
-        r.deadline, due = now + r.step.within, now + r.step.lease
-    parameters = {
-        "id": r.id, "owner": r.owner, "owner_after": r.owner if goes_on else None, "now": now,
+        r.deadline, due_in = clock.now() + r.step.within, r.step.lease
+    parameters: dict[str, Any] = {
+        "id": r.id, "owner": r.owner, "owner_after": r.owner if goes_on else None,
         "status": r.status.value, "position": r.position, "attempt": r.attempt, "failures": r.failures,
         "crashes": r.crashes, "data": _json(r.data) if r.learnt else None, "error": _json(r.error) if r.error else None,
         "to_undo": _json(r.to_undo), "parked": _json(r.parked), "suspended": r.suspended,
-        "due": due,
+        "due_in": due_in,
         "ended": ended, "outcome": outcome.value, "response": _json(response) if response else None,
         "step_error": step_error, "begun": r.key if goes_on else None, "name": r.step.name,
         "direction": r.direction.value, "ran_by": _this_process(),
@@ -395,16 +403,21 @@ def _progress(
     r.learnt, r.outcome = False, outcome
 
 
-def _loaded(context: str, owner: UUID, now: datetime, row: tuple[Any, ...]) -> Run:
-    id_, saga_type, version, subject, data, position, status, attempt, failures, crashes, *texts = row
+def _loaded(context: str, owner: UUID, row: tuple[Any, ...]) -> Run:
+    id_, saga_type, version, subject, data, position, status, attempt, failures, crashes, *texts, now = row
     to_undo, parked, error, origin = texts
     saga, names = definition(saga_type, version), partial(codec.decode, type_=list[str])
     return Run(
         id_, context, saga, subject, codec.decode(data, dict[str, Any]), position, owner,
-        now + saga.steps[position].within, codec.decode(origin, dict[str, str]),
+        clock.now() + saga.steps[position].within, codec.decode(origin, dict[str, str]),
         SagaStatus(status), attempt, failures, crashes, names(to_undo), names(parked),
-        codec.decode(error, dict[str, Any]) if error else None,
+        codec.decode(error, dict[str, Any]) if error else None, ahead=_ahead(now),
     )  # fmt: skip
+
+
+def _ahead(database: datetime) -> timedelta:
+    """Return how far the database's clock, which just read ``database``, is ahead of ours."""
+    return database - clock.now()
 
 
 def _this_process() -> str:

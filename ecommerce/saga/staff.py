@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models.functions import Now
+
 from ecommerce.errors import Conflict, Invalid, NotFound
 from ecommerce.saga.definition import Saga, definition
 from ecommerce.saga.models import Direction, SagaInstance, SagaStatus, SagaStep, StepStatus
@@ -52,7 +54,7 @@ def retry(context: str, saga_id: UUID, *, actor: str, now: datetime) -> None:
             saga.current_step = _definition(saga).position(saga.to_undo[0])
         else:
             saga.status = SagaStatus.RUNNING
-        saga.parked, saga.failures, saga.crashes, saga.due_at, saga.updated_at = [], 0, 0, now, now
+        saga.parked, saga.failures, saga.crashes, saga.due_at, saga.updated_at = [], 0, 0, Now(), now
         saga.save(using=_alias(context))
 
 
@@ -86,20 +88,20 @@ def _settle(
         _note(saga, step, outcome, actor=actor, note=note.strip(), now=now)
         saga.parked = [other for other in saga.parked if other != step]
         if saga.error is None:
-            _go_on_behind(saga, now)
+            _go_on_behind(saga)
         elif not saga.parked:
             saga.status = SagaStatus.COMPENSATED
         saga.updated_at = now
         saga.save(using=_alias(context))
 
 
-def _go_on_behind(saga: SagaInstance, now: datetime) -> None:
+def _go_on_behind(saga: SagaInstance) -> None:
     """Turn a saga that was parked on its way forward to the next step."""
     following = _definition(saga).following(saga.current_step, saga.data)
     if following is None:
         saga.status = SagaStatus.COMPLETED
     else:
-        saga.status, saga.due_at = SagaStatus.RUNNING, now
+        saga.status, saga.due_at = SagaStatus.RUNNING, Now()
         saga.current_step, saga.failures, saga.crashes = following, 0, 0
 
 

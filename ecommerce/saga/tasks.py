@@ -6,7 +6,6 @@ import structlog
 from celery import shared_task
 from django.db import DatabaseError
 
-from ecommerce import clock
 from ecommerce.saga.engine import claim_due, run
 from ecommerce.saga.figures import figures, show
 from ecommerce.topology import current
@@ -43,7 +42,7 @@ def _show_figures(context: str) -> None:
 def _resume(context: str) -> int:
     resumed, started = 0, time.monotonic()
     while time.monotonic() - started < LONGEST_SECONDS:
-        claimed = claim_due(context, now=clock.now())
+        claimed = claim_due(context)
         if not claimed:
             break
         run(claimed[0])

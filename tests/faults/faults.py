@@ -11,7 +11,9 @@ from tests.faults import broker_faults as broker
 from tests.faults import consumer_faults as consumer
 from tests.faults import infrastructure_faults as infrastructure
 from tests.faults import relay_faults as relay
+from tests.faults import saga_faults as sagas
 from tests.faults.rig import Rig
+from tests.faults.saga_kills import killed_at_every_boundary
 
 OF_THE_DATABASE = {"pgmq": "its queues are tables: they go and come with PostgreSQL, as under 17"}
 NO_NETWORK = {"pgmq": "its queues are in the database, reached by a socket of the machine that cannot fall silent"}
@@ -57,6 +59,17 @@ FAULTS = (
     Fault("20", "4,000 events under an old REPEATABLE READ transaction", infrastructure.old_transaction),
     Fault("21", "a lower id commits late", relay.committed_late),
     Fault("22", "clocks of workers wrong by hours", infrastructure.clocks_wrong),
+    Fault("22a", "clocks of processes that run sagas wrong by hours", sagas.clocks_of_sagas_wrong),
+    Fault("23", "killed at every boundary of every saga, twice in a row", killed_at_every_boundary),
+    Fault("23a", "web server and worker killed in a purchase, a refusal, a cancellation", sagas.real_processes),
+    Fault("24", "a step is taken over from a process that stands still, which then goes on", sagas.two_workers),
+    Fault("25", "the buyer pays before the charge is written down", sagas.reply_comes_first),
+    Fault("26", "the gateway charges, or refunds, or not, and does not answer", sagas.unknown_outcome),
+    Fault("27", "the money comes while the order is undone", sagas.paid_while_undone),
+    Fault("28", "a compensation fails until a person retries it", sagas.compensation_fails),
+    Fault("29", "cancelled while the order is created", sagas.cancelled_while_created),
+    Fault("30", "time runs out at the moment of the payment", sagas.paid_in_the_last_moment),
+    Fault("31", "old and new code beside each other", sagas.old_and_new_code),
     Fault(
         "36a", "retention begins after the first events", infrastructure.retention_after_the_first_events, seeds=(1,)
     ),
@@ -65,4 +78,7 @@ FAULTS = (
 )
 BY_NUMBER = {fault.number: fault for fault in FAULTS}
 SHORT_STORM = Fault("3", "workers killed at random moments", partial(relay.killed_at_random, events=600, kills=3))
+FEW_DEATHS = Fault(
+    "23", "killed at the boundaries of a payment", partial(killed_at_every_boundary, only="process_payment")
+)
 """For the tests of every change."""

@@ -1,4 +1,4 @@
-"""The processes of a rig: workers as the Procfile starts them, and one that publishes."""
+"""The processes of a rig: those of the Procfile, and one that publishes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,11 +22,15 @@ from tests.e2e.stack import RATE_LIMITS, ROOT, free_port
 T = TypeVar("T")
 WORKER = ("celery", "--quiet", "--app", "config", "worker", "--without-gossip", "--without-mingle",
           "--without-heartbeat")  # fmt: skip
-WEB = ("granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "1", "--host", "127.0.0.1", "--no-ws",
-       "--log-level", "warning", "config.wsgi:application")  # fmt: skip
+BEAT = ("celery", "--quiet", "--app", "config", "beat", "--pidfile=")
+WEB = ("granian", "--interface", "wsgi", "--workers", "1", "--host", "127.0.0.1", "--no-ws", "--log-level", "warning",
+       "config.wsgi:application")  # fmt: skip
+FORKING = ("tests.faults.forking",)
 SIGN_UP = "/_allauth/app/v1/auth/signup"
 POLL = 0.05
 WEB_SECONDS = 60
+FORKED_SECONDS = 300
+"""A process that stands still answers when it goes on."""
 STOP_SECONDS = 30
 
 
@@ -54,18 +58,18 @@ def until(condition: Callable[[], T], what: str, *, within: float, state: Callab
         time.sleep(POLL)
 
 
-class Worker:
-    """One Celery worker with its relays and consumers, in a process of its own."""
+class Supervised:
+    """A process that is started again when it dies, as whoever supervises it would."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        self._environment, self._log = environment, log
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self._command, self._environment, self._log = command, environment, log
         self.deaths = 0
         self._start()
 
     def _start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *WORKER], cwd=ROOT, env=dict(self._environment), stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", *self._command], cwd=ROOT, env=dict(self._environment), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -85,7 +89,7 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End it as an administrator would; kill it if it does not end."""
         if not self.alive:
             return
@@ -96,7 +100,7 @@ class Worker:
             self.kill()
 
     def revive(self) -> bool:
-        """Start it again if it has died, as whoever supervises it would, and tell whether it had."""
+        """Start it again if it has died, and tell whether it had."""
         if self.alive:
             return False
         self.deaths += 1
@@ -104,22 +108,44 @@ class Worker:
         return True
 
 
-class Web:
-    """A web process with one worker and one thread: a request that hangs holds up all others."""
+class Worker(Supervised):
+    """One Celery worker with its relays and consumers, in a process of its own."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        port = free_port()
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=WEB_SECONDS)
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *WEB, "--port", str(port)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, env={**environment, **dict.fromkeys(RATE_LIMITS, "")},
-            )  # fmt: skip
+    def __init__(self, environment: Mapping[str, str], log: Path, *options: str) -> None:
+        super().__init__((*WORKER, *options), environment, log)
+
+    stop = Supervised.close
+
+
+class Beat(Supervised):
+    """The process that says when sagas are resumed and webhooks taken in."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        schedule = f"{folder}/celerybeat-{free_port()}"
+        super().__init__((*BEAT, "--schedule", schedule), environment, folder / "beat.log")
+
+
+class Web(Supervised):
+    """A web process with one worker and one thread: a request that hangs holds up all others. ``forking``: one with a
+    process for each request."""
+
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, *, port: int = 0, threads: int = 1, forking: bool = False
+    ) -> None:
+        self.port = port or free_port()
+        command = FORKING if forking else (*WEB, "--blocking-threads", str(threads))
+        timeout = FORKED_SECONDS if forking else WEB_SECONDS
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=timeout, trust_env=False)
+        unlimited = {**environment, **dict.fromkeys(RATE_LIMITS, "")}
+        super().__init__((*command, "--port", str(self.port)), unlimited, log)
+        self.await_ready()
+
+    def await_ready(self) -> None:
         until(self._ready, "the web process is ready", within=WEB_SECONDS)
 
     def _ready(self) -> bool:
         try:
-            return self._client.get("/ready").status_code == 200
+            return self.client.get("/ready").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -127,7 +153,7 @@ class Web:
         """Open an account, which commits an event and hands a letter to Celery; return how many seconds it took."""
         started = time.monotonic()
         try:
-            answer = self._client.post(
+            answer = self.client.post(
                 SIGN_UP, json={"email": f"{name}@example.com", "password": "uma-senha-comprida"}
             )  # fmt: skip
         except httpx.TransportError as error:
@@ -137,13 +163,8 @@ class Web:
         return time.monotonic() - started
 
     def close(self) -> None:
-        self._client.close()
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self.client.close()
+        super().close()
 
 
 class Publisher:

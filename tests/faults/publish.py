@@ -127,6 +127,45 @@ def discard(parked: int) -> dict[str, Any]:
     return {"discarded": give_up("cart", parked, reason="test", actor="test")}
 
 
+def sagas() -> dict[str, Any]:
+    """Return the steps of the newest version of every saga, each with the ways in which it does something."""
+    from ecommerce.saga.definition import definitions
+
+    return {
+        "sagas": {
+            saga.type: [
+                (step.name, direction)
+                for step in saga.steps
+                for direction, act in (("do", step.do), ("undo", step.undo))
+                if act is not None
+            ]
+            for saga in definitions()
+        }
+    }
+
+
+def prepare_shop(password: str) -> dict[str, Any]:
+    """Load what a shop needs before it sells: who works there, what is given away, how things are sent."""
+    from django.core.management import call_command
+
+    call_command("load_demo_users", password=password, verbosity=0, stdout=sys.stderr)
+    for command in ("load_demo_promotions", "load_demo_shipping"):
+        call_command(command, verbosity=0, stdout=sys.stderr)
+    return {}
+
+
+def retry_sagas(subject: str) -> dict[str, Any]:
+    """Let the parked sagas of an order be tried again, as the back office does."""
+    from ecommerce import clock
+    from ecommerce.saga import staff
+    from ecommerce.saga.models import SagaInstance
+
+    parked = SagaInstance.objects.using("order").filter(subject=subject, status="PARKED").order_by("id")
+    for saga in parked:
+        staff.retry("order", saga.id, actor="user:test", now=clock.now())
+    return {"retried": [saga.saga_type for saga in parked]}
+
+
 def _commit(events: list[dict[str, Any]], versions: dict[str, int]) -> list[str]:
     from ecommerce.unit_of_work import unit_of_work
 
@@ -209,6 +248,7 @@ def _versions_once_it_answers() -> dict[str, int]:
 
 ORDERS = {
     "publish": publish, "load": load, "late": late, "replay": replay, "retention": retention, "discard": discard,
+    "prepare_shop": prepare_shop, "sagas": sagas, "retry_sagas": retry_sagas,
 }  # fmt: skip
 
 if __name__ == "__main__":

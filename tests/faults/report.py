@@ -25,6 +25,21 @@ every committed event has exactly one effect (the table of effects has no constr
 rolled back has any, effects of one subject are in version order, every event is in the archive once, outbox and queue
 are empty, nothing is parked but what must be, and no lease is longer than its bound.
 
+*Whatever happens to an order, money equals goods: what the bank keeps for it is what it is worth if it stands, and
+nothing if it does not; its pieces and its coupon are taken or given back accordingly; every saga ends, or waits for a
+person.*
+
+Faults 22a to 31 try to break this one. They add a shop that sells over HTTP, and a payment server with books of its
+own (`tests/sandbox_psp`). Real checkouts, cancellations and refunds run in processes that are killed (SIGKILL) or
+stopped (SIGSTOP) at a boundary of a step: the intent is on disk, the action was taken, its end is on disk, the
+gateway has answered. The rig's settings wrap the steps to that end; the product knows nothing of it. Fault 23 takes
+the boundaries from the registered sagas, so that a new step is covered or reported as one that no story comes by, and
+kills twice in a row. So that a death costs nothing, most of these processes are forked for one request, and a worker's
+work is one too; 23a does it to Granian and Celery themselves. Leases and pauses are cut short. Then the bank's books
+are compared with our ledger, payment by payment, with what each order is worth, and these with stock, coupons and
+carts (`tests/faults/books.py`). These faults do not involve the broker except by the events that follow from an
+order.
+
 Choose with `make faults SEED=7 RUNS=3 ONLY="2 13" BROKER=pgmq`. A seed fixes what is random in the test, not the
 timing of the machine. RabbitMQ has to be installed; a server of it that runs is neither needed nor touched. A few
 faults run among all tests, with every change (`tests/faults/test_faults.py`), and so does a proof that the checks see a

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from psycopg.abc import Query
 
 from ecommerce.db.embedded import Server, locate
 from tests.bench.shop import CONTEXTS
-from tests.e2e.stack import ROOT, new_folder
+from tests.e2e.stack import ROOT, free_port, new_folder
 from tests.faults.brokers import BROKERS, Pgmq, Rabbit
-from tests.faults.processes import FaultFailed, Publisher, Web, Worker, environment_of, until
+from tests.faults.processes import FaultFailed, Publisher, Supervised, Web, Worker, environment_of, until
 from tests.faults.proxy import Proxy
+from tests.faults.shop import Shop, psp_environment
 
 EFFECT_COLUMNS = "event_id uuid, subject uuid, version bigint, worker_pid int"
 TABLES = (
@@ -35,7 +36,8 @@ TABLES = (
 FORGOTTEN = (
     "cart_service.fault_effects", "order_service.fault_committed", "order_service.fault_rolled_back",
     "cart_service.inbox_message", "cart_service.inbox_parked", "cart_service.inbox_start",
-    "order_service.outbox_event", "order_service.outbox_archive",
+    "order_service.outbox_event", "order_service.outbox_archive", "order_service.saga_step",
+    "order_service.saga_instance",
     *(f"{context}_service.outbox_{table}" for context in CONTEXTS for table in ("partition", "relay")),
 )  # fmt: skip
 READY_SECONDS = 60
@@ -43,16 +45,19 @@ LOG_LINES = 12
 
 
 class Rig:
-    """One broker's installation without web processes. Faults run in it one after the other."""
+    """One broker's installation, without web processes unless a fault wants one. Faults run in it, one by one."""
 
     def __init__(self, broker: Pgmq | Rabbit, folder: Path) -> None:
         self.broker, self.folder = broker, folder
-        self.environment = environment_of(folder, broker.url, CONTEXTS)
+        self.web_port, self.psp_port = free_port(), free_port()
+        self.environment = environment_of(folder, broker.url, CONTEXTS) | psp_environment(self.psp_port, self.web_port)
         self.server = Server(locate(folder, self.environment))
         self.workers: list[Worker] = []
         self._proxies: list[Proxy] = []
         self._publisher: Publisher | None = None
-        self._others: list[Publisher | Web] = []
+        self._others: list[Publisher | Supervised | Shop] = []
+        self._closing: list[Callable[[], object]] = []
+        self._stocked = False
         broker.query = self.query
 
     def prepare(self) -> None:
@@ -120,6 +125,22 @@ class Rig:
         self._others.append(made)
         return made
 
+    def shop(self, *, forking: bool = False, **changed: str) -> Shop:
+        """Open the shop, with a payment server and changes of the environment of its web process, which has a process
+        for each request if ``forking``. It closes with the fault."""
+        made = Shop(self, stocked=self._stocked, forking=forking, **changed)
+        self._stocked = True
+        self._others.append(made)
+        return made
+
+    def on_close(self, act: Callable[[], object]) -> None:
+        """Do something when the fault is over, whatever becomes of it."""
+        self._closing.append(act)
+
+    def keep(self, process: Supervised) -> None:
+        """End a process with the fault."""
+        self._others.append(process)
+
     def publish(self, *events: dict[str, Any]) -> list[str]:
         """Publish events in one unit of work and return their ids."""
         self.publisher.order("publish", events=list(events))
@@ -131,7 +152,14 @@ class Rig:
         self.publisher.order("load", **wish)
         return self.publisher.answer(within=300)
 
-    def start(self, threads: str = "consumer,relay", *, proxy: Proxy | None = None, **changed: str) -> Worker:
+    def start(
+        self,
+        threads: str = "consumer,relay",
+        *,
+        proxy: Proxy | None = None,
+        options: Sequence[str] = (),
+        **changed: str,
+    ) -> Worker:
         """Start a worker with these threads and changes of its environment; one with a relay is waited for until that
         has announced itself."""
         before = self.relays()
@@ -139,7 +167,7 @@ class Rig:
         if proxy is not None:
             assert isinstance(self.broker, Rabbit)
             environment["BROKER_URL"] = self.broker.url_through(proxy.port)
-        worker = Worker(environment, self.folder / f"worker-{len(self.workers)}.log")
+        worker = Worker(environment, self.folder / f"worker-{len(self.workers)}.log", *options)
         self.workers.append(worker)
         if "relay" in threads:
             until(lambda: self.relays() - before, "a relay announces itself", within=READY_SECONDS)
@@ -193,10 +221,13 @@ class Rig:
         for worker in self.workers:
             worker.kill()
         self.workers.clear()
-        for other in (*self._others, *self._proxies):
+        for other in (*reversed(self._others), *self._proxies):
             other.close()
+        for act in self._closing:
+            act()
         self._others.clear()
         self._proxies.clear()
+        self._closing.clear()
 
 
 def _run(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:

@@ -10,15 +10,24 @@ from uuid import uuid4
 
 import pytest
 
+from tests.faults.books import breaches, money_equals_goods, unrest
 from tests.faults.brokers import BROKERS, Absent
-from tests.faults.faults import BY_NUMBER, SHORT_STORM, Fault
+from tests.faults.faults import BY_NUMBER, FEW_DEATHS, SHORT_STORM, Fault
 from tests.faults.invariants import COMMITTED, EFFECTS, hold, settled
 from tests.faults.processes import FaultFailed
 from tests.faults.promises import LEASE_SECONDS
 from tests.faults.rig import Rig, opened
+from tests.faults.saga_kills import killed_at_every_boundary
+from tests.faults.shop import CARD
 
-CHOSEN = [BY_NUMBER["2"], SHORT_STORM, *(BY_NUMBER[number] for number in ("12", "13", "16", "21"))]
+CHOSEN = [
+    BY_NUMBER["2"], SHORT_STORM, *(BY_NUMBER[number] for number in ("12", "13", "16", "21")),
+]  # fmt: skip
+OF_SAGAS = [FEW_DEATHS, *(BY_NUMBER[number] for number in ("25", "31"))]
+"""The broker hardly matters to them: one will do."""
 SEED = 1
+PATIENCE = 600
+"""Seconds for what takes ten or twenty on a machine that has nothing else to do."""
 LEASES = "UPDATE order_service.outbox_partition SET lease_until"
 BREACHES = {
     "I1, exactly one effect: 1, such as .*, 2": (
@@ -62,6 +71,57 @@ def test_the_promise_holds_when(rig: Rig, fault: Fault, seed: int) -> None:
     except FaultFailed:
         print(rig.ends_of_logs(), file=sys.stderr)
         raise
+
+
+@pytest.fixture(scope="module")
+def shop_rig() -> Iterator[Rig]:
+    with opened("pgmq") as made:
+        yield made
+
+
+@pytest.mark.timeout(PATIENCE)
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.number) for fault in OF_SAGAS])
+def test_money_equals_goods_when(shop_rig: Rig, fault: Fault) -> None:
+    shop_rig.reset()
+    try:
+        fault.run(shop_rig, Random(SEED))
+    except FaultFailed:
+        print(shop_rig.ends_of_logs(), file=sys.stderr)
+        raise
+
+
+@pytest.mark.timeout(PATIENCE)
+@pytest.mark.parametrize(
+    ("sabotage", "at", "seen"),
+    [
+        ("another-key", "CREATE_ORDER.process_payment.do.before", "charges that are nobody's"),
+        ("nothing-undone", "CREATE_ORDER.reserve_inventory.undo.before", "goods"),
+    ],
+)
+def test_a_defect_of_a_saga_is_seen(shop_rig: Rig, sabotage: str, at: str, seen: str) -> None:
+    shop_rig.reset()
+    with pytest.raises(FaultFailed, match=seen):
+        killed_at_every_boundary(shop_rig, Random(SEED), only=at, sabotage=sabotage)
+
+
+@pytest.mark.timeout(PATIENCE)
+def test_money_that_is_not_where_it_belongs_is_seen(shop_rig: Rig) -> None:
+    shop_rig.reset()
+    shop = shop_rig.shop(forking=True)
+    shop_rig.start()
+    order = shop.order(shop.fill(), CARD)
+    money_equals_goods(shop)
+    (charge,) = shop.charges()
+    again = {name: charge[name] for name in ("reference", "amount", "currency", "method")}
+    again["card"] = {"token": "tok_approved", "installments": 1}
+    shop.bank.post("/v1/charges", json=again, headers={"Idempotency-Key": "once-more"}).raise_for_status()
+    assert [each.partition(" (")[0] for each in breaches(shop)] == [
+        "charged twice",
+        "bank and ledger",
+        "bank and orders",
+    ]
+    shop_rig.query("UPDATE order_service.saga_instance SET status = 'RUNNING' WHERE subject = %s", [order])
+    assert [each.partition(" (")[0] for each in unrest(shop)] == ["sagas"]
 
 
 def test_a_breach_is_seen(rig: Rig) -> None:

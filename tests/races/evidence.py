@@ -40,6 +40,12 @@ RESTOCKED = """
     JOIN {schema}.refund_lines b ON b.refund_id = r.id JOIN {schema}.order_lines l ON l.id = b.order_line_id
     WHERE o.placed_at >= %s AND r.restock AND r.status = 'done'
 """
+RETURNED = """
+    SELECT r.order_id::text, l.variant_id::text, b.sellable_quantity
+    FROM {schema}.returns r JOIN {schema}.orders o ON o.id = r.order_id
+    JOIN {schema}.return_lines b ON b.request_id = r.id JOIN {schema}.order_lines l ON l.id = b.order_line_id
+    WHERE o.placed_at >= %s AND b.sellable_quantity > 0
+"""
 STOCK = """
     SELECT s.variant_id::text, s.on_hand, s.reserved,
            coalesce(sum(m.quantity) FILTER (WHERE m.kind IN ('receive', 'adjust')), 0)::int,
@@ -207,7 +213,7 @@ def _orders(books: Books, scene: Scene) -> dict[str, Order]:
     ids = [list(orders)]
     for id_, variant, quantity in books.rows("order", LINES, since):
         orders[id_].pieces[variant] += quantity
-    for id_, variant, quantity in books.rows("order", RESTOCKED, since):
+    for id_, variant, quantity in [*books.rows("order", RESTOCKED, since), *books.rows("order", RETURNED, since)]:
         orders[id_].restocked[variant] += quantity
     for id_, variant, quantity in books.rows("catalog", SOLD, ids):
         orders[id_].sold[variant] += quantity

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 from tests.bench.load import get, post
+from tests.e2e.replay.client import Staff
 from tests.races.arena import API, Arena, Cart, body_of, counted, require, told
 from tests.races.crowd import Sent
 
@@ -24,6 +26,9 @@ MEANWHILE_SECONDS = 3.0
 CANCELLED_WITHIN = 4 * MEANWHILE_SECONDS
 """Until some of the orders are confirmed."""
 KEPT_WEBHOOKS = "SELECT attempt_id::text, count(*) FROM {schema}.payment_webhooks WHERE received_at >= %s GROUP BY 1"
+RETURNING = """
+    SELECT sum(returning_quantity)::int, sum(refunded_quantity)::int FROM {schema}.order_lines WHERE order_id = %s
+"""
 CONFIRMED_BY = """
     SELECT order_id::text, count(*) FILTER (WHERE to_status = 'confirmed'),
            count(*) FILTER (WHERE to_status = 'cancelled')
@@ -78,27 +83,66 @@ def refunds_beside_refunds(arena: Arena, random: Random, *, extra: int = 8) -> s
     wanted = [*pieces, *random.choices(pieces, k=extra)]
     random.shuffle(wanted)
     arena.bank.behave("error_after", operation="refund", count=2)
-    path = f"orders/{order['id']}/refunds"
-    requests = [
-        arena.staff_post(
-            path,
-            {"lines": [{"line_id": line, "quantity": 1}], "restock": random.random() < 0.5, "reason": "Corrida"},
-            Idempotency_Key=str(uuid4()),
-        )
-        for line in wanted
-    ]
-    twice = random.sample(requests, 4)
-    answers = arena.crowd.rush([*requests, *twice])
-    seen = counted(answers[: len(requests)])
-    accepted = seen["201"] + seen["202"]
-    require(accepted == len(pieces), f"{len(pieces)} pieces: {told(seen)}")
-    require(seen["422 nothing_to_refund"] == extra, f"{extra} too many: {told(seen)}")
+    requests = [_refund(arena, order, line, restock=random.random() < 0.5) for line in wanted]
+    volley = [*requests, *random.sample(requests, 4)]
+    answers = arena.crowd.rush(volley)
+    seen = counted(answers)
+    require(set(seen) <= {"201", "202", "422 nothing_to_refund", "409 idempotency_in_flight"}, told(seen))
+    accepted = {request for request, answer in zip(volley, answers, strict=True) if answer.status in (201, 202)}
+    require(len(accepted) == len(pieces), f"{len(accepted)} of {len(pieces)} pieces: {told(seen)}")
     evidence = arena.audit()
     captured = sum((payment.captured_by_bank for payment in evidence.payments.values()), Decimal(0))
     refunded = sum((payment.refunded_by_bank for payment in evidence.payments.values()), Decimal(0))
     total = Decimal(order["total"]["amount"])
     require(captured == refunded == total, f"of {total} were {captured} captured and {refunded} refunded")
     return f"{len(pieces)} pieces: {told(seen)}; {refunded} of {captured} went back"
+
+
+def returns_beside_refunds(arena: Arena, random: Random, *, extra: int = 4) -> str:
+    """The buyer wants single pieces back that arrived, more often than there are, while staff refunds some: each piece
+    is given back once, by the one or by the other."""
+    variants = arena.offer(pieces=50, price="29.90", variants=2)
+    [cart] = arena.fill([{variant: random.randint(3, 6) for variant in variants}])
+    order = _paid_by_two(arena, cart)
+    _deliver(arena, order)
+    pieces = [line["id"] for line in order["lines"] for _ in range(line["quantity"])]
+    reasons = random.choices(["withdrawal", "defect", "other"], k=len(pieces) + extra)
+    wishes = [
+        post(
+            f"{API}/orders/{order['id']}/returns",
+            {"lines": [{"line_id": line, "quantity": 1}], "reason": reason},
+            X_Order_Token=order["access_token"],
+            Idempotency_Key=str(uuid4()),
+        )
+        for line, reason in zip([*pieces, *random.choices(pieces, k=extra)], reasons, strict=True)
+    ]
+    refunds = [_refund(arena, order, line, restock=False) for line in random.choices(pieces, k=extra)]
+    volley = [*wishes, *refunds]
+    places = random.sample(range(len(volley)), len(volley))
+    answers = dict(zip(places, arena.crowd.rush([volley[place] for place in places]), strict=True))
+    asked = counted([answers[place] for place in range(len(wishes))])
+    refunded = counted([answers[place] for place in range(len(wishes), len(volley))])
+    require(set(asked) <= {"201", "422 nothing_to_return"}, f"wishes: {told(asked)}")
+    require(set(refunded) <= {"201", "202", "422 nothing_to_refund"}, f"refunds: {told(refunded)}")
+    given = asked["201"] + refunded["201"] + refunded["202"]
+    require(given == len(pieces), f"{given} of {len(pieces)} pieces are given back")
+    arena.audit()
+    [(returning, gone)] = arena.books.rows("order", RETURNING, [order["id"]])
+    require((returning, returning + gone) == (asked["201"], len(pieces)), f"{returning} returning, {gone} refunded")
+    return f"{len(pieces)} pieces: wishes {told(asked)}; refunds {told(refunded)}"
+
+
+def _deliver(arena: Arena, order: Mapping[str, Any]) -> None:
+    """Send everything, and let it arrive."""
+    staff = Staff(arena.shop, arena.login)
+    parcel = staff.ship(order["id"], "Correios", uuid4().hex)
+    staff.track(parcel, "delivered", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _refund(arena: Arena, order: Mapping[str, Any], line: str, *, restock: bool) -> bytes:
+    """Return the request of staff to give the money for one piece back."""
+    body = {"lines": [{"line_id": line, "quantity": 1}], "restock": restock, "reason": "Corrida"}
+    return arena.staff_post(f"orders/{order['id']}/refunds", body, Idempotency_Key=str(uuid4()))
 
 
 def _placed_by_pix(arena: Arena, orders: int) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ RACES = (
     Race("webhook", "each webhook 5 times beside 8 looks of the buyer", paying.webhook_beside_return),
     Race("cancel", "16 orders cancelled while their Pix is paid", paying.cancelled_beside_payment),
     Race("refund", "refunds of all single pieces at once, and 8 too many", paying.refunds_beside_refunds),
+    Race("return", "wishes to return every single piece, and refunds by staff, at once", paying.returns_beside_refunds),
     Race("mail", "10 checkouts at once without a mail server", outages.mail_server_down, own=True),
     Race("kill", "30 checkouts while 6 web processes are killed", outages.web_processes_killed, own=True),
 )

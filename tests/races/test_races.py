@@ -12,6 +12,7 @@ import pytest
 from tests.races import buying, filling, paying
 from tests.races.arena import Arena, Broken, opened
 
+pytestmark = pytest.mark.timeout(400)
 SEED = 1
 SMALL: dict[str, Callable[[Arena, Random], str]] = {
     "stock": partial(buying.last_piece, buyers=12),

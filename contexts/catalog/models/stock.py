@@ -106,7 +106,9 @@ class ReservationStatus(models.TextChoices):
 class StockReservation(models.Model):
     """Pieces held for one order; the caller chose the id. A released one without lines is a tombstone.
 
-    held → committed → returned, or held → released. Only the use cases of stock move it, by conditional updates.
+    held → committed → returned, or held → released. Of a cancelled order it is returned, too, even if it held nothing:
+    that is final, while a released one may take its pieces anew. Only the use cases of stock move it, by conditional
+    updates.
     """
 
     id = models.UUIDField(primary_key=True)

@@ -1,4 +1,7 @@
-"""Reserving stock: held → committed → returned, or held → released. Safe under any number of parallel callers."""
+"""Reserving stock: held → committed, or held → released; what is cancelled ends returned.
+
+Safe under any number of parallel callers.
+"""
 
 from __future__ import annotations
 
@@ -67,6 +70,12 @@ TOMBSTONE = """
     INSERT INTO stock_reservations (id, status, expires_at, created_at, closed_at)
     VALUES (%(id)s, 'released', %(now)s, %(now)s, %(now)s) ON CONFLICT (id) DO NOTHING
 """
+CANCEL = """
+    INSERT INTO stock_reservations (id, status, expires_at, created_at, closed_at)
+    VALUES (%(id)s, 'returned', %(now)s, %(now)s, %(now)s)
+    ON CONFLICT (id) DO UPDATE SET status = 'returned' WHERE stock_reservations.status = 'released'
+"""
+"""Whatever holds no pieces holds none any more, for good."""
 EXPIRED = """
     WITH due AS (
         SELECT id FROM stock_reservations WHERE status = 'held' AND expires_at <= %(now)s
@@ -92,6 +101,11 @@ ADD_LINES = """
     SELECT * FROM unnest(%(ids)s::uuid[], %(reservations)s::uuid[], %(variants)s::uuid[], %(quantities)s::int[])
     ON CONFLICT (reservation_id, variant_id) DO NOTHING
 """
+
+UNDONE_BY: dict[str | None, MovementKind] = {
+    ReservationStatus.HELD: MovementKind.RELEASE,
+    ReservationStatus.COMMITTED: MovementKind.RETURN,
+}
 
 
 class NotSoldYet(Conflict):
@@ -186,15 +200,18 @@ def commit_stock(*, reservation_id: UUID, lines: Sequence[StockLine], now: datet
 
 
 def cancel_stock(*, reservation_id: UUID, now: datetime) -> None:
-    """Undo whatever a reservation came to: a held one is released, a sold one is put back on the shelf. Idempotent."""
+    """Undo whatever a reservation came to: a held one is released, a sold one is put back on the shelf. Idempotent.
+
+    It is the last word: a sale of the same reservation that is heard of later takes no pieces any more.
+    """
     with unit_of_work("catalog") as work:
         status, pieces = _lock(reservation_id)
-        if status == ReservationStatus.HELD:
-            _settle(work, reservation_id, pieces, MovementKind.RELEASE, ReservationStatus.RELEASED, now)
-        elif status == ReservationStatus.COMMITTED:
-            _settle(work, reservation_id, pieces, MovementKind.RETURN, ReservationStatus.RETURNED, now)
-        elif status is None:
-            execute(TOMBSTONE, {"id": reservation_id, "now": now})
+        if status in (None, ReservationStatus.RELEASED):
+            if execute(CANCEL, {"id": reservation_id, "now": now}):
+                return
+            status, pieces = _lock(reservation_id)
+        if status in UNDONE_BY:
+            _settle(work, reservation_id, pieces, UNDONE_BY[status], ReservationStatus.RETURNED, now)
 
 
 def return_stock(*, reservation_id: UUID, lines: Sequence[StockLine], now: datetime) -> None:

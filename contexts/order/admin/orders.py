@@ -69,9 +69,11 @@ class RefundDialog(BaseDialogForm):
 
     def __init__(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, object_id, *args, **kwargs)
-        lines = OrderLine.objects.using("order").filter(order_id=object_id, refunded_quantity__lt=F("quantity"))
+        lines = OrderLine.objects.using("order").filter(
+            order_id=object_id, refunded_quantity__lt=F("quantity") - F("returning_quantity")
+        )
         for line in lines.order_by("position"):
-            left = line.quantity - line.refunded_quantity
+            left = line.refundable
             self.fields[f"line-{line.id}"] = forms.IntegerField(
                 label=f"{line.sku} – {line.name} (até {left})", min_value=0, max_value=left, initial=0,
                 widget=UnfoldAdminIntegerFieldWidget,
@@ -90,7 +92,17 @@ def pieces_by_line(cleaned: dict[str, Any]) -> dict[UUID, int]:
 
 class LineInline(ReadOnly, TabularInline):
     model = OrderLine
-    fields = ("sku", "name", "quantity", "shipped_quantity", "refunded_quantity", "unit_price", "discount", "total")
+    fields = (
+        "sku",
+        "name",
+        "quantity",
+        "shipped_quantity",
+        "refunded_quantity",
+        "returning_quantity",
+        "unit_price",
+        "discount",
+        "total",
+    )
     ordering = ("position",)
     extra = 0
 

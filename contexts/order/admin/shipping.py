@@ -98,6 +98,6 @@ class ShippingMethodAdmin(ContextAdmin):
 
 @admin.register(DailySales)
 class DailySalesAdmin(OrderPagesAdmin):
-    list_display = ("day", "orders", "pieces", "revenue", "cancelled_orders")
+    list_display = ("day", "orders", "pieces", "revenue", "interest", "refunded", "cancelled_orders")
     ordering = ("-day",)
     date_hierarchy = "day"

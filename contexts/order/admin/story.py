@@ -44,6 +44,9 @@ def _entries(order: Order) -> Iterator[Entry]:
     for refund in order.refunds.all():
         what = f"{refund.get_origin_display()} {refund.money}"
         yield refund.requested_at, "devolução", what, _said(refund.get_status_display(), refund.actor, refund.reason)
+    for request in order.returns.all():
+        what = f"{request.get_reason_display()} ({request.get_status_display()})"
+        yield request.requested_at, "pedido de devolução", what, _said(request.note, request.answer)
     for shipment in order.shipments.prefetch_related("events"):
         yield shipment.shipped_at, "envio", shipment.carrier, shipment.tracking_code
         for event in shipment.events.all():

@@ -92,6 +92,11 @@ class Balance:
         """What of the order is paid by what we have, or can take whenever we want."""
         return self.price.out_of(self.kept + self.authorized).part
 
+    @property
+    def covered(self) -> Money:
+        """What of the order was ever paid by it, or can be: what went back since had been paid."""
+        return self.price.out_of(self.captured + self.authorized).part
+
     def left(self, asked: Portion) -> Portion:
         """Return what has come in and not gone back, where ``asked`` was asked back: by that, or otherwise."""
         left = self.paid - asked
@@ -101,12 +106,16 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundableLine:
-    """A line of an order: ``total`` is what was paid for its pieces, ``refunded`` how many of them were given back."""
+    """A line of an order: ``total`` is what was paid for its pieces, ``refunded`` how many of them were given back.
+
+    ``spoken_for`` is how many others are on their way back, for somebody else's refund.
+    """
 
     id: UUID
     quantity: int
     total: Money
     refunded: int
+    spoken_for: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +139,7 @@ def price_refund(
     Raises:
         NothingToRefund
     """
-    left = {line.id: line.quantity - line.refunded for line in lines}
+    left = {line.id: line.quantity - line.refunded - line.spoken_for for line in lines}
     if not pieces or any(not 0 < count <= left.get(line, 0) for line, count in pieces.items()):
         raise _nothing(left)
     shares = freight.allocate([line.total.amount for line in lines])

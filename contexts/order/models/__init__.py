@@ -17,6 +17,7 @@ from contexts.order.models.payments import (
     payments_of,
 )
 from contexts.order.models.refunds import Refund, RefundLine, RefundOrigin, RefundShare, RefundStatus, asked_back
+from contexts.order.models.returns import ReturnLine, ReturnRequest, count_delivered
 from contexts.order.models.shipping import (
     Shipment,
     ShipmentLine,
@@ -48,6 +49,8 @@ __all__ = [
     "RefundOrigin",
     "RefundShare",
     "RefundStatus",
+    "ReturnLine",
+    "ReturnRequest",
     "Shipment",
     "ShipmentLine",
     "ShipmentStatus",
@@ -59,6 +62,7 @@ __all__ = [
     "WebhookEvent",
     "asked_back",
     "balances_of",
+    "count_delivered",
     "locked_order",
     "payments_of",
     "undertake_to_ask",

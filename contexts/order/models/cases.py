@@ -50,12 +50,17 @@ FORGET = """
 """
 
 
+Facts = dict[str, dict[str, str]]
+"""What each side says: ``gateway`` and ``shop``."""
+
+
 class CaseKind(models.TextChoices):
     CHARGE_UNKNOWN_TO_US = "charge_unknown_to_us", "cobrança que não conhecemos"
     CHARGE_UNKNOWN_TO_GATEWAY = "charge_unknown_to_gateway", "cobrança que o gateway não conhece"
     AMOUNT_DIFFERS = "amount_differs", "valor recebido difere"
     REFUND_DIFFERS = "refund_differs", "valor devolvido difere"
     WEBHOOK_GIVEN_UP = "webhook_given_up", "aviso que não foi processado"
+    AUTHORIZATION_LOST = "authorization_lost", "autorização perdida"
 
 
 class CaseStatus(models.TextChoices):
@@ -79,7 +84,7 @@ class Finding:
     reference: str
     """The charge's id at the gateway."""
     attempt_id: UUID | None
-    facts: dict[str, dict[str, str]]
+    facts: Facts
     amount: Money
     charged_at: datetime
 
@@ -156,6 +161,25 @@ class StaffCase(models.Model):
             raise CaseNotOpen("Este caso não está aberto.", status=self.status)
         self.status = CaseStatus.RESOLVED
         self.note, self.resolved_by, self.resolved_at = note, actor, now
+
+    @staticmethod
+    def open_for(attempt: PaymentAttempt, *, kind: CaseKind, facts: Facts, amount: Money, now: datetime) -> None:
+        """Open a case about a payment, in the caller's unit of work, unless the same is open. One statement."""
+        case = StaffCase(
+            kind=kind,
+            gateway=attempt.gateway,
+            reference=attempt.gateway_id,
+            attempt=attempt,
+            facts=facts,
+            amount=amount.amount,
+            currency=amount.currency,
+            charged_at=attempt.created_at,
+            status=CaseStatus.OPEN,
+            first_seen_at=now,
+            seen_at=now,
+            opened_at=now,
+        )
+        StaffCase.objects.using("order").bulk_create([case], ignore_conflicts=True)
 
     @classmethod
     def sight(cls, findings: Sequence[Finding], *, apart: timedelta, now: datetime) -> list[Sighting]:

@@ -157,6 +157,23 @@ class Order(models.Model):
         rows.update(self, ("version",), using="order")
         return self.version
 
+    def note(self, what: str, *, why: str, actor: str, now: datetime) -> int:
+        """Write something into the timeline that is no change of state, in the caller's unit of work with the row
+        locked; return the version it takes. One statement.
+        """
+        self.version += 1
+        entry = TimelineEntry(
+            order_id=self.id,
+            version=self.version,
+            at=now,
+            actor=actor,
+            from_status=self.status,
+            to_status=what,
+            reason=why[:200],
+        )
+        rows.update(self, ("version",), using="order", insert=[entry])
+        return self.version
+
     def _become(self, new: Status, *, now: datetime, why: str = "", actor: str = "system") -> None:
         old = Status(self.status)
         check_transition(old, new)
@@ -201,6 +218,11 @@ class OrderLine(models.Model):
     """Pieces whose money went back, or is on its way."""
     withdrawn_quantity = models.PositiveIntegerField("retirados", default=0, db_default=0)
     """Those of them that had not been sent: they stay here."""
+    delivered_quantity = models.PositiveIntegerField("entregues", default=0, db_default=0)
+    returning_quantity = models.PositiveIntegerField("a devolver", default=0, db_default=0)
+    """Pieces of returns that are under way."""
+    returned_quantity = models.PositiveIntegerField("pagas por devolução", default=0, db_default=0)
+    """Pieces of returns whose money went back."""
 
     class Meta:
         db_table = "order_lines"
@@ -217,6 +239,17 @@ class OrderLine(models.Model):
                 name="order_lines_refunded",
             ),
             models.CheckConstraint(
+                condition=Q(
+                    delivered_quantity__lte=F("shipped_quantity"),
+                    returning_quantity__lte=F("delivered_quantity") - F("returned_quantity"),
+                ),
+                name="order_lines_returning",
+            ),
+            models.CheckConstraint(
+                condition=Q(returning_quantity__lte=F("quantity") - F("refunded_quantity")),
+                name="order_lines_returned_once",
+            ),
+            models.CheckConstraint(
                 condition=Q(total=F("unit_price") * F("quantity") - F("discount"), total__gte=0),
                 name="order_lines_adds_up",
             ),
@@ -230,14 +263,33 @@ class OrderLine(models.Model):
         """How many pieces are still to leave the warehouse."""
         return self.quantity - self.shipped_quantity - self.withdrawn_quantity
 
+    @property
+    def refundable(self) -> int:
+        """How many pieces staff may give the money back for, without a return."""
+        return self.quantity - self.refunded_quantity - self.returning_quantity
+
+    @property
+    def returnable(self) -> int:
+        """How many pieces the buyer may ask to give back: those that arrived, and whose money is still here."""
+        return min(self.delivered_quantity - self.returned_quantity - self.returning_quantity, self.refundable)
+
     def refund(self, pieces: int) -> None:
         """Count pieces as given back: those that are still here first, for they will not be sent any more."""
         self.refunded_quantity += pieces
         self.withdrawn_quantity += min(pieces, self.to_send)
 
+    def refund_returned(self, pieces: int) -> None:
+        """Count pieces of a return as given back."""
+        self.returning_quantity -= pieces
+        self.returned_quantity += pieces
+        self.refunded_quantity += pieces
+
 
 class TimelineEntry(models.Model):
-    """Who changed the state of an order, when and why. Append-only, by a trigger."""
+    """Who changed the state of an order, when and why. Append-only, by a trigger.
+
+    What happened to a return of it is here, too, as ``return_requested`` and the like.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="timeline", verbose_name="pedido")
@@ -265,6 +317,10 @@ class DailySales(models.Model):
     pieces = models.PositiveIntegerField("peças", default=0)
     revenue = models.DecimalField("receita", max_digits=14, decimal_places=2, default=0)
     cancelled_orders = models.PositiveIntegerField("cancelados", default=0)
+    interest = models.DecimalField("juros", max_digits=14, decimal_places=2, default=0, db_default=0)
+    """What buyers paid on top of the revenue for paying later."""
+    refunded = models.DecimalField("devolvido", max_digits=14, decimal_places=2, default=0, db_default=0)
+    """Of orders that stand, on the day it went back; with its interest."""
 
     class Meta:
         db_table = "sales_daily"

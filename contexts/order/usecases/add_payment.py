@@ -17,7 +17,7 @@ from contexts.order.models import Order, PaymentAttempt, balances_of, locked_ord
 from contexts.order.usecases.pay import OrderNotPayable, charge_attempt
 from contexts.order.usecases.payment_codes import PaymentCodeRefused
 from contexts.order.usecases.place_order import AlreadyRequested, Claim, TotalChanged, new_attempts, with_cards
-from contexts.order.usecases.price_checkout import Buyer, instalment_terms
+from contexts.order.usecases.price_checkout import Buyer, instalment_options, instalment_terms
 from ecommerce.calls import connect
 from ecommerce.errors import Conflict, Kind
 from ecommerce.errors import DomainError as Refusal
@@ -90,6 +90,21 @@ def add_payment(*, wanted: PaymentRequest, claim: Claim, now: datetime) -> Payme
     return attempt
 
 
+def offer_for(*, order: Order) -> tuple[Money, list[Plan]]:
+    """Return what an order still lacks, and the ways to pay that by card. One statement.
+
+    Raises:
+        OrderNotPayable: the order waits for no money.
+    """
+    _check_waiting(order)
+    missing = _missing(order)
+    return missing, instalment_options(due=missing, card_amount=None)
+
+
+def _missing(order: Order) -> Money:
+    return order.due - total(balance.secured for balance in balances_of(order.id).values())
+
+
 def _write(attempt: PaymentAttempt, wanted: PaymentRequest, claim: Claim, *, now: datetime) -> None:
     """Write the payment for what is missing now, and let a worker charge it should we die before we do."""
     with unit_of_work("order") as work:
@@ -101,7 +116,7 @@ def _write(attempt: PaymentAttempt, wanted: PaymentRequest, claim: Claim, *, now
         others = payments_of(order.id)
         if len(others) >= MOST_ATTEMPTS:
             raise TooManyPayments("Este pedido já teve pagamentos demais.")
-        missing = order.due - total(balance.secured for balance in balances_of(order.id).values())
+        missing = _missing(order)
         if missing.amount <= 0:
             raise OrderNotPayable("O pedido já está pago.", status=order.status)
         [amount] = settle_amounts([wanted.intent], missing)
@@ -112,7 +127,7 @@ def _write(attempt: PaymentAttempt, wanted: PaymentRequest, claim: Claim, *, now
         attempt.amount, attempt.interest = chosen.amount.amount, chosen.interest.amount
         attempt.position = max((one.position for one in others), default=-1) + 1
         attempt.save(using="order", force_insert=True)
-        engine.signal(work, "CREATE_ORDER", subject=order.id, now=now + TAKEN_UP_AFTER)
+        engine.signal(work, "CREATE_ORDER", subject=order.id, after=TAKEN_UP_AFTER)
 
 
 def _plan(intent: PaymentIntent, amount: Money) -> Plan:

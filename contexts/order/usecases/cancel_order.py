@@ -37,6 +37,6 @@ def cancel_order(*, order_id: UUID, reason: str, actor: str, now: datetime) -> N
             had_money=any(balance.captured for balance in balances_of(order_id).values()),
         )
         work.publish(event, subject=order.id, version=order.version)
-        engine.signal(work, "CREATE_ORDER", subject=order.id, now=now)
+        engine.signal(work, "CREATE_ORDER", subject=order.id)
         run = engine.start(work, "CANCEL_ORDER", subject=order.id, data={"reason": order.cancel_reason}, now=now)
     engine.run(run)

@@ -11,7 +11,16 @@ from django.db import IntegrityError
 from contexts.order.domain import Status
 from contexts.order.events import OrderDelivered, OrderShipped
 from contexts.order.interface import OrderNotFound
-from contexts.order.models import Order, OrderLine, Shipment, ShipmentLine, ShipmentStatus, TrackingEvent, locked_order
+from contexts.order.models import (
+    Order,
+    OrderLine,
+    Shipment,
+    ShipmentLine,
+    ShipmentStatus,
+    TrackingEvent,
+    count_delivered,
+    locked_order,
+)
 from contexts.order.usecases.capture import capture_order
 from ecommerce.errors import Conflict, Invalid, NotFound
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
@@ -104,6 +113,7 @@ def track_shipment(
         if not parcels[shipment_id].follow(list(parcels[shipment_id].events.using("order").all())):
             return
         parcels[shipment_id].save_change()
+        count_delivered(known)
         arrivals = [parcel.delivered_at for parcel in parcels.values() if parcel.status == ShipmentStatus.DELIVERED]
         if order.status == Status.SHIPPED and len(arrivals) == len(parcels):
             _deliver(work, order, at=max(filter(None, arrivals)), actor=actor, now=now)

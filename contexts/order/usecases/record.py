@@ -15,6 +15,7 @@ from contexts.order.adapters import ChargeResult
 from contexts.order.domain import ENDED, PAID
 from contexts.order.domain.money_flow import Balance, Portion, PricedReturn, share_out
 from contexts.order.models import (
+    CaseKind,
     LedgerKind,
     Order,
     PaymentAttempt,
@@ -22,6 +23,7 @@ from contexts.order.models import (
     RefundLine,
     RefundOrigin,
     RefundShare,
+    StaffCase,
     asked_back,
     balances_of,
     locked_order,
@@ -90,7 +92,20 @@ def _record(attempt: PaymentAttempt, result: ChargeResult, *, now: datetime, wak
         elif news.order_status in PAID and news.booked & {LedgerKind.CAPTURE, LedgerKind.REFUND}:
             square_up(work=work, order_id=attempt.order_id, now=now)
         elif wake and attempt.status != before:
-            engine.signal(work, "CREATE_ORDER", subject=attempt.order_id, now=now)
+            engine.signal(work, "CREATE_ORDER", subject=attempt.order_id)
+        if news.order_status in PAID and LedgerKind.RELEASE in news.booked:
+            _miss_what_was_lost(attempt, now=now)
+
+
+def _miss_what_was_lost(attempt: PaymentAttempt, *, now: datetime) -> None:
+    """Call a person if an order that stands is no longer covered: its goods cannot leave, and nobody would notice
+    before they are to. The order's row is locked, and an authorization is lost once."""
+    covered = total(balance.covered for balance in balances_of(attempt.order_id).values())
+    missing = attempt.order.due - covered
+    if missing.amount > 0:
+        log.warning("authorization_lost", order=str(attempt.order_id), attempt=str(attempt.id), missing=str(missing))
+        facts = {"gateway": {"status": attempt.status}, "shop": {"missing": str(missing)}}
+        StaffCase.open_for(attempt, kind=CaseKind.AUTHORIZATION_LOST, facts=facts, amount=-missing, now=now)
 
 
 def return_everything(*, work: UnitOfWork, order_id: UUID, reason: str, now: datetime) -> None:

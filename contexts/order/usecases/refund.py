@@ -18,6 +18,7 @@ from contexts.order.domain.money_flow import (
     price_refund,
     share_out,
 )
+from contexts.order.domain.returns import ReturnStatus, check_return
 from contexts.order.events import OrderRefunded, RefundedLine
 from contexts.order.interface import OrderNotFound
 from contexts.order.models import (
@@ -28,6 +29,7 @@ from contexts.order.models import (
     RefundOrigin,
     RefundShare,
     RefundStatus,
+    ReturnRequest,
     asked_back,
     balances_of,
     locked_order,
@@ -42,6 +44,8 @@ from ecommerce.money import Money, total
 from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import unit_of_work
+
+COUNTERS = ("refunded_quantity", "withdrawn_quantity", "returning_quantity", "returned_quantity")
 
 
 class OrderNotRefundable(Conflict):
@@ -66,6 +70,8 @@ class RefundRequest:
     """Whether the pieces' share of the freight goes back as well."""
     restock: bool
     reason: str
+    return_id: UUID | None = None
+    """The return that the pieces are of, if they are of one."""
 
 
 def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now: datetime) -> Refund:
@@ -77,7 +83,8 @@ def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now:
     Raises:
         OrderNotFound, OrderNotRefundable, NothingToRefund, RefundTooLarge, PartialRefundUnsupported
         CaptureFailed, PaymentUnclear
-        AlreadyRequested: the key was claimed by a parallel wanted.
+        IllegalReturn: the return was refused, or refunded before.
+        AlreadyRequested: the key was claimed by a parallel request.
     """
     _check(Order.objects.using("order").filter(id=wanted.order_id).first(), wanted)
     capture_order(order_id=wanted.order_id, now=now)
@@ -86,7 +93,8 @@ def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now:
         if claim and (earlier := idempotency.claim("order", *claim, resource_id=refund_id)):
             raise AlreadyRequested(earlier)
         order, pieces = _check(locked_order(wanted.order_id), wanted)
-        _count(order, pieces)
+        returned = _return_of(wanted)
+        _count(order, pieces, of_return=returned is not None)
         amount = total(one.amount + one.freight for one in pieces)
         balances = balances_of(order.id)
         shares = share_out(amount, refundable(balances=balances, asked=asked_back(order.id)))
@@ -104,6 +112,9 @@ def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now:
             held=True,
             refund_id=refund_id,
         )
+        if returned is not None:
+            returned.become(ReturnStatus.REFUNDED, now=now, refund=refund)
+            order.note("return_refunded", why=wanted.reason, actor=actor, now=now)
     engine.run(run)
     refund.refresh_from_db(using="order")
     return refund
@@ -177,6 +188,7 @@ def _priced(order: Order, wanted: RefundRequest) -> list[PricedReturn]:
             quantity=line.quantity,
             total=Money(line.total, order.currency),
             refunded=line.refunded_quantity,
+            spoken_for=line.returning_quantity - (wanted.pieces.get(line.id, 0) if wanted.return_id else 0),
         )
         for line in _lines(order)
     ]
@@ -184,12 +196,26 @@ def _priced(order: Order, wanted: RefundRequest) -> list[PricedReturn]:
     return price_refund(lines, freight, wanted.pieces, with_freight=wanted.freight)
 
 
-def _count(order: Order, pieces: list[PricedReturn]) -> None:
+def _return_of(wanted: RefundRequest) -> ReturnRequest | None:
+    """Return the return that is to be refunded, its order being locked.
+
+    Raises:
+        IllegalReturn
+    """
+    if wanted.return_id is None:
+        return None
+    request = ReturnRequest.objects.using("order").get(id=wanted.return_id)
+    check_return(ReturnStatus(request.status), ReturnStatus.REFUNDED)
+    return request
+
+
+def _count(order: Order, pieces: list[PricedReturn], *, of_return: bool) -> None:
     counts = {one.line_id: one.quantity for one in pieces}
     changed = [line for line in _lines(order) if line.id in counts]
     for line in changed:
-        line.refund(counts[line.id])
-    OrderLine.objects.using("order").bulk_update(changed, ["refunded_quantity", "withdrawn_quantity"])
+        count = line.refund_returned if of_return else line.refund
+        count(counts[line.id])
+    OrderLine.objects.using("order").bulk_update(changed, COUNTERS)
 
 
 def _lines(order: Order) -> list[OrderLine]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from contexts.order.domain.instalments import Plan
-from contexts.order.models import OPEN, Order, OrderLine, PaymentAttempt, Refund, Shipment, TimelineEntry
+from contexts.order.models import OPEN, Order, OrderLine, PaymentAttempt, Refund, ReturnRequest, Shipment, TimelineEntry
 from contexts.order.usecases.price_checkout import PricedCheckout
 from contexts.order.views.payment_codes import code_links
 from contexts.order.views.tokens import access_token
@@ -33,6 +33,7 @@ def order_document(
                 "id": line.id, "variant_id": line.variant_id, "product_id": line.product_id, "sku": line.sku,
                 "name": line.name, "options": line.options, "image_url": line.image_url, "quantity": line.quantity,
                 "shipped_quantity": line.shipped_quantity, "refunded_quantity": line.refunded_quantity,
+                "returnable_quantity": line.returnable,
                 "unit_price": _money(line.unit_price, order),
                 "discount": _money(line.discount, order), "total": _money(line.total, order),
             }
@@ -91,6 +92,16 @@ def refund_document(refund: Refund) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def return_document(request: ReturnRequest) -> dict[str, Any]:
+    """Return a return with its pieces; they should be prefetched."""
+    return {
+        "id": request.id, "order_id": request.order_id, "status": request.status, "reason": request.reason,
+        "note": request.note, "freight": request.freight, "answer": request.answer,
+        "requested_at": request.requested_at, "changed_at": request.changed_at, "refund_id": request.refund_id,
+        "lines": [{"line_id": line.order_line_id, "quantity": line.quantity} for line in request.lines.all()],
+    }  # fmt: skip
+
+
 def tracking_document(order: Order, shipments: Iterable[Shipment], timeline: Iterable[TimelineEntry]) -> dict[str, Any]:
     """Return where an order is; the events of its parcels must be prefetched."""
     return {
@@ -130,18 +141,19 @@ def preview_document(priced: PricedCheckout, instalments: Iterable[Plan]) -> dic
         "discounts": priced.quote.applied,
         "coupon_refusal": priced.quote.coupon_refusal,
         "shipping_options": priced.options,
-        "instalment_options": [
-            {
-                "count": plan.count, "first": plan.instalments[0], "others": plan.instalments[-1],
-                "interest": plan.interest, "total": plan.total, "monthly_rate": plan.monthly_rate,
-                "bearer": plan.bearer,
-            }
-            for plan in instalments
-        ],
+        "instalment_options": [instalment_document(plan) for plan in instalments],
         "items_total": priced.totals.items,
         "shipping_total": priced.totals.shipping,
         "discount_total": priced.totals.discount,
         "total": priced.totals.due,
+    }  # fmt: skip
+
+
+def instalment_document(plan: Plan) -> dict[str, Any]:
+    """Return one way to pay by card."""
+    return {
+        "count": plan.count, "first": plan.instalments[0], "others": plan.instalments[-1], "interest": plan.interest,
+        "total": plan.total, "monthly_rate": plan.monthly_rate, "bearer": plan.bearer,
     }  # fmt: skip
 
 

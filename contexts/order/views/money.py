@@ -15,17 +15,18 @@ from contexts.order.models import UNSENT, PaymentAttempt, Refund, RefundStatus
 from contexts.order.queries import payment_by_id, refund_by_id, refunds_of
 from contexts.order.serializers import (
     NewPaymentSerializer,
+    OfferSchema,
     PaymentSchema,
     RefundSchema,
     RefundSerializer,
     RefundsSchema,
 )
-from contexts.order.usecases.add_payment import PaymentRequest, add_payment
+from contexts.order.usecases.add_payment import PaymentRequest, add_payment, offer_for
 from contexts.order.usecases.place_order import Claim
 from contexts.order.usecases.price_checkout import Buyer
 from contexts.order.usecases.refund import RefundRequest, refund_lines
 from contexts.order.views.access import ORDER_TOKEN
-from contexts.order.views.documents import payment_document, refund_document
+from contexts.order.views.documents import instalment_document, payment_document, refund_document
 from contexts.order.views.requests import CHANGE, KEY, SEE, actor_of, answered_once, visible_order
 from ecommerce import clock
 from ecommerce.http.authentication import principal_of
@@ -60,6 +61,19 @@ class PaymentsView(APIView):
             return add_payment(wanted=asked, claim=claim, now=clock.now())
 
         return answered_once(request, pay, payment_by_id, _paid)
+
+
+class OfferView(APIView):
+    permission_classes = ()
+
+    @extend_schema(
+        responses={200: OfferSchema}, parameters=[ORDER_TOKEN], tags=["order"],
+        summary="O que falta pagar de um pedido, e em quantas parcelas no cartão",
+    )  # fmt: skip
+    def get(self, request: Request, order_id: UUID) -> Response:
+        order = visible_order(request, order_id, SEE)
+        missing, plans = offer_for(order=order)
+        return Response({"missing": missing, "instalment_options": [instalment_document(plan) for plan in plans]})
 
 
 class RefundsView(APIView):

@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from contexts.order.domain import Status
 from contexts.order.queries import orders_matching, orders_of, sales_between
 from contexts.order.serializers import (
     CancelSerializer,
@@ -72,7 +73,8 @@ class TrackingView(APIView):
     def get(self, request: Request, order_id: UUID) -> Response:
         order = visible_order(request, order_id, SEE)
         shipments = order.shipments.prefetch_related("events").order_by("shipped_at", "id")
-        return Response(tracking_document(order, shipments, order.timeline.order_by("version")))
+        changes = order.timeline.filter(to_status__in=[status.value for status in Status]).order_by("version")
+        return Response(tracking_document(order, shipments, changes))
 
 
 class CancelView(APIView):

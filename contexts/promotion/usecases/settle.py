@@ -13,12 +13,15 @@ from ecommerce.unit_of_work import unit_of_work
 def confirm(*, redemption_id: UUID, customer_id: UUID | None, now: datetime) -> None:
     """Turn the reservation into a use, and remember that its buyer has bought.
 
-    Idempotent. A redemption that is unknown (its basket had nothing limited) or was released stays as it is; the buyer
-    is remembered all the same. Publishes ``CouponExhausted`` when this was the coupon's last use.
+    Idempotent. Of a redemption that is unknown (its basket had nothing limited) only the buyer is remembered; one that
+    was released stays as it is: its order has been cancelled since. Publishes ``CouponExhausted`` when this was the
+    coupon's last use.
     """
     with unit_of_work("promotion") as work:
         found = rows.fetch(Redemption, "WHERE id = %s FOR UPDATE", [redemption_id], using="promotion")
         redemption = next(iter(found), None)
+        if redemption is not None and redemption.status == Redemption.Status.RELEASED:
+            return
         keys = set(customer_keys(customer_id=customer_id, email=""))
         Buyer.objects.remember(
             order_id=redemption_id, customer_keys=keys.union(redemption.customer_keys if redemption else [])

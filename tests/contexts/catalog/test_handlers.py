@@ -6,7 +6,7 @@ import pytest
 
 from contexts.catalog.interface import StockLine
 from contexts.catalog.models import Stock, StockMovement, VerifiedPurchase
-from contexts.catalog.usecases.reservations import reserve_stock
+from contexts.catalog.usecases.reservations import release_stock, reserve_stock
 from contexts.order.events import (
     OrderCancelled,
     OrderConfirmed,
@@ -77,6 +77,25 @@ def test_a_cancelled_order_gives_its_pieces_back_once(was_confirmed):
         deliver(confirmed(order_id, shirt, 2), to="catalog", subject=order_id)
     for version in (2, 3):
         deliver(cancelled(order_id, was_confirmed=was_confirmed), to="catalog", subject=order_id, version=version)
+    assert balance() == (5, 0)
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+def test_a_sale_that_is_heard_of_after_its_cancellation_takes_no_pieces(reserved):
+    """The event of the sale failed and was tried again when the order had been cancelled."""
+    shirt = on_sale(stock=5)
+    order_id = ordered(shirt, 2) if reserved else new_id()
+    deliver(cancelled(order_id, was_confirmed=True), to="catalog", subject=order_id, version=3)
+    deliver(confirmed(order_id, shirt, 2), to="catalog", subject=order_id, version=2)
+    assert balance() == (5, 0)
+
+
+def test_a_sale_that_is_heard_of_after_its_hold_lapsed_and_its_cancellation_takes_no_pieces():
+    shirt = on_sale(stock=5)
+    order_id = ordered(shirt, 2)
+    release_stock(reservation_id=order_id, now=NOON)
+    deliver(cancelled(order_id, was_confirmed=True), to="catalog", subject=order_id, version=3)
+    deliver(confirmed(order_id, shirt, 2), to="catalog", subject=order_id, version=2)
     assert balance() == (5, 0)
 
 

@@ -156,7 +156,7 @@ def test_a_mail_shows_the_qr_code_and_leads_to_the_boleto(locale: str) -> None:
 def test_only_a_payment_that_is_still_open_is_asked_for() -> None:
     shipped = next(each for each in shipped_templates() if (each.key, each.locale) == ("order_placed", "pt-br"))
     order = copy.deepcopy(sample_context("order_placed")["order"])
-    pix, boleto = order["payments"]
+    pix, boleto, _ = order["payments"]
     pix["status"] = "expired"
 
     rendered = fill(shipped.body_text, html=shipped.body_html, order=order, unsubscribe_url="", **SHOP)

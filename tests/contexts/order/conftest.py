@@ -24,8 +24,9 @@ from ecommerce import clock
 from ecommerce.http.authentication import Principal
 from ecommerce.ids import new_id
 from ecommerce.money import Money
-from ecommerce.saga.engine import claim_due, run
+from ecommerce.saga import engine
 from ecommerce.saga.models import SagaInstance
+from ecommerce.testing import pass_time
 from ecommerce.topology import current
 from tests.sandbox_psp.testing import Received, Receiver, Sandbox, receiving, running
 from tests.sandbox_psp.webhooks import signature
@@ -103,14 +104,16 @@ def hand_over(webhook: Received, *, signed_at: datetime | None = None) -> Any:
 
 @pytest.fixture
 def time_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., datetime]:
-    """Let time pass; return what the clock says then."""
+    """Let time pass; return what the clock says then. It is the clock that is right: the database's stands still."""
     real, passed = clock.now, [timedelta()]
 
     def let_pass(**delta: float) -> datetime:
         passed[0] += timedelta(**delta)
+        pass_time("order", timedelta(**delta))
         return clock.now()
 
     monkeypatch.setattr(clock, "now", lambda: real() + passed[0])
+    monkeypatch.setattr(engine, "_ahead", lambda database: timedelta())
     return let_pass
 
 
@@ -118,10 +121,10 @@ def work(*, most: int = 50) -> int:
     """Be a worker: process the webhooks, then run what is due until nothing is."""
     process_webhooks(now=clock.now())
     for count in range(most):
-        claimed = claim_due("order", now=clock.now())
+        claimed = engine.claim_due("order")
         if not claimed:
             return count
-        run(claimed[0])
+        engine.run(claimed[0])
     raise AssertionError(f"still something to do after {most} runs")
 
 

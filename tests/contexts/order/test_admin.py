@@ -17,9 +17,12 @@ from contexts.order.models import (
     DailySales,
     LedgerEntry,
     Order,
+    OrderLine,
     Refund,
     RefundLine,
     RefundShare,
+    ReturnLine,
+    ReturnRequest,
     Shipment,
     ShippingMethod,
     ShippingRate,
@@ -50,6 +53,8 @@ LISTS = [
     "shippingmethod",
     "dailysales",
     "staffcase",
+    "refund",
+    "returnrequest",
 ]
 
 
@@ -91,6 +96,10 @@ def eventful_order(number: int = 1) -> Order:
             order=order, origin="staff", amount=Decimal("1.00"), actor="user:joao", reason="riscado", requested_at=NOON
         )
         RefundShare.objects.create(refund=refund, attempt=attempt, amount=Decimal("1.00"))
+        ReturnRequest.objects.create(
+            order=order, status="refused", reason="other", note="largo", freight=False, answer="usada", actor="guest",
+            requested_at=NOON, changed_at=NOON,
+        )  # fmt: skip
     for line in list(order.lines.all()):
         RefundLine.objects.create(refund=refund, order_line=line, quantity=1, amount=1, freight=0)
         parcel = ship_order(
@@ -127,7 +136,7 @@ def test_the_statements_of_an_order_do_not_depend_on_what_happened_to_it(staff, 
         with statements("order") as executed:
             assert staff.get(url("order_change", order.id)).status_code == 200
         counts.append(len(executed))
-    assert counts[0] == counts[1] <= 16
+    assert counts[0] == counts[1] <= 17
 
 
 def test_the_page_of_an_order_tells_its_whole_story(staff):
@@ -135,6 +144,8 @@ def test_the_page_of_an_order_tells_its_whole_story(staff):
     for part in (
         "pending → confirmed", "confirmed → shipped", "user:joao", "entrada 60.00 BRL", "cartão de crédito",
         "da loja 1.00 BRL", "riscado", "Correios", "em trânsito", "Curitiba", "charge.captured", "Camiseta",
+        "outro motivo (recusada)",
+        "largo – usada",
     ):  # fmt: skip
         assert part in page
 
@@ -241,6 +252,40 @@ def test_pieces_are_given_back_in_a_dialog(staff, shopper, shirt):
     assert [kind for _, kind, _ in booked(order)] == ["capture", "refund"]
     nothing = staff.post(url("order_refund", order.id), {**form, f"line-{line.id}": 0}, follow=True)
     assert [str(message) for message in nothing.context["messages"]][-1].endswith("devolver dessas peças.")
+
+
+@pytest.mark.django_db(databases=EVERYWHERE)
+def test_a_return_is_accepted_received_and_refunded(staff, shopper, shirt):
+    order = shopper.order(shopper.fill(shirt, quantity=2).check_out())
+    line = order.lines.get()
+    OrderLine.objects.filter(id=line.id).update(shipped_quantity=2, delivered_quantity=2, returning_quantity=2)
+    wish = ReturnRequest.objects.create(
+        order=order, status="requested", reason="defect", freight=True, actor="guest", requested_at=NOON,
+        changed_at=NOON,
+    )  # fmt: skip
+    ReturnLine.objects.create(request=wish, order_line=line, quantity=2)
+    sent = {"_form_submitted": "on"}
+    assert "vendáveis, de 2" in text_of(staff.get(url("returnrequest_receive", wish.id)))
+    staff.post(url("returnrequest_approve", wish.id), {**sent, "answer": "Código 123."})
+    staff.post(url("returnrequest_receive", wish.id), {**sent, f"line-{line.id}": 1})
+    done = staff.post(url("returnrequest_refund", wish.id), sent, follow=True)
+    wish.refresh_from_db()
+    assert (wish.status, wish.answer, wish.lines.get().sellable_quantity) == ("refunded", "Código 123.", 1)
+    assert [str(message) for message in done.context["messages"]][-1] == "Reembolso: pedido."
+    again = staff.post(url("returnrequest_refuse", wish.id), {**sent, "answer": "Não."}, follow=True)
+    assert "não permite isso" in str(list(again.context["messages"])[-1])
+    assert [kind for _, kind, _ in booked(order)] == ["capture", "refund"]
+
+
+def test_who_may_only_look_decides_no_return():
+    wish = ReturnRequest.objects.create(
+        order=OrderFactory(), status="requested", reason="defect", freight=True, actor="guest", requested_at=NOON,
+        changed_at=NOON,
+    )  # fmt: skip
+    looking = logged_in("view_returnrequest")
+    assert looking.get(url("returnrequest_change", wish.id)).status_code == 200
+    for page in ("approve", "refuse", "receive", "refund"):
+        assert looking.post(url(f"returnrequest_{page}", wish.id), {"answer": "x"}).status_code == 403
 
 
 def test_several_orders_are_cancelled_at_once_and_each_refusal_is_told(staff):

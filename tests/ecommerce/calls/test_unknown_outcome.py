@@ -18,6 +18,7 @@ from ecommerce.ids import new_id
 from ecommerce.saga import definition, engine
 from ecommerce.saga.definition import Retry, Saga, SagaState, Step
 from ecommerce.saga.models import SagaStatus
+from ecommerce.testing import pass_time
 from ecommerce.unit_of_work import unit_of_work
 from tests.contexts.catalog.factories import on_sale
 from tests.ecommerce.calls.servers import Application
@@ -69,7 +70,8 @@ def test_a_reservation_whose_answer_was_lost_is_made_once(
     assert (run.status, run.suspended) == (SagaStatus.RUNNING, True), "the outcome is not known"
     assert Stock.objects.get(variant_id=shirt.pk).reserved == 2, "it took effect all the same"
 
-    (resumed,) = engine.claim_due("order", now=clock.now() + timedelta(minutes=5))
+    pass_time("order", timedelta(minutes=5))
+    (resumed,) = engine.claim_due("order")
     engine.run(resumed)
 
     assert resumed.status == SagaStatus.COMPLETED

@@ -12,6 +12,7 @@ from ecommerce.saga import engine, tasks
 from ecommerce.saga.definition import Step
 from ecommerce.saga.models import SagaInstance
 from ecommerce.saga.tasks import resume_sagas
+from ecommerce.testing import pass_time
 from ecommerce.topology import local_aliases
 from ecommerce.unit_of_work import unit_of_work
 from tests.ecommerce.saga.conftest import begin, stored
@@ -24,7 +25,8 @@ def test_the_task_runs_what_is_due_in_every_context(world, registered):
     registered(world.step("a"))
     for context in ("order", "catalog"):
         with unit_of_work(context) as work:
-            engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now() - Step("").lease)
+            engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now())
+        pass_time(context, Step("").lease)
     assert resume_sagas() == 2
     for context in ("order", "catalog"):
         assert SagaInstance.objects.using(context).get().status == "COMPLETED"
@@ -35,13 +37,13 @@ def test_the_task_runs_what_is_due_in_every_context(world, registered):
 def test_a_context_whose_database_is_away_does_not_stop_the_others(world, registered, monkeypatch):
     registered(world.step("a"))
     run = begin()
-    SagaInstance.objects.using("order").update(due_at=clock.now())
+    pass_time("order", Step("").lease)
     claim_due = engine.claim_due
 
-    def without_catalog(context, *, now):
+    def without_catalog(context):
         if context == "catalog":
             raise OperationalError("the server is gone")
-        return claim_due(context, now=now)
+        return claim_due(context)
 
     monkeypatch.setattr(tasks, "claim_due", without_catalog)
     assert resume_sagas() == 1
@@ -54,12 +56,13 @@ def test_parallel_workers_run_every_saga_once(world, registered):
     count, workers = 40, 8
     for _ in range(count):
         begin()
-    later, start, ran = clock.now() + Step("").lease, threading.Barrier(workers), []
+    pass_time("order", Step("").lease)
+    start, ran = threading.Barrier(workers), []
 
     def work() -> None:
         start.wait(timeout=30)
         try:
-            while claimed := engine.claim_due("order", now=later, limit=3):
+            while claimed := engine.claim_due("order", limit=3):
                 ran.extend(engine.run(run).id for run in claimed)
         finally:
             connections["order"].close()
@@ -76,17 +79,17 @@ def test_parallel_workers_run_every_saga_once(world, registered):
 def test_a_saga_that_somebody_is_just_taking_is_left_out(world, registered):
     registered(world.step("a"))
     first, second = begin(), begin()
-    later = clock.now() + Step("").lease
+    pass_time("order", Step("").lease)
 
     def claim_elsewhere() -> list[engine.Run]:
         try:
             with connections["order"].cursor() as cursor:
                 cursor.execute("SET lock_timeout = '2s'")
-            return engine.claim_due("order", now=later, limit=5)
+            return engine.claim_due("order", limit=5)
         finally:
             connections["order"].close()
 
     with transaction.atomic(using="order"), ThreadPoolExecutor(1) as pool:
-        [mine] = engine.claim_due("order", now=later)
+        [mine] = engine.claim_due("order")
         [theirs] = pool.submit(claim_elsewhere).result()
     assert {mine.id, theirs.id} == {first.id, second.id}

@@ -1,7 +1,7 @@
 """Many workers: who holds a saga and for how long, as part of what it acts, and which versions it knows."""
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -9,13 +9,18 @@ import pytest
 from ecommerce import clock
 from ecommerce.deadline import seconds_left
 from ecommerce.errors import Conflict
+from ecommerce.ids import new_id
 from ecommerce.observability import context as request_context
-from ecommerce.saga import engine
+from ecommerce.saga import engine, staff
 from ecommerce.saga.definition import MARGIN, Retry, SagaState, Step, Wait
 from ecommerce.saga.models import SagaStep
+from ecommerce.testing import pass_time
+from ecommerce.unit_of_work import unit_of_work
 from tests.ecommerce.saga.conftest import begin, resume, resume_until_it_rests, steps, stored, until_tomorrow
 
 pytestmark = pytest.mark.django_db(databases=["order"])
+
+MOMENT = timedelta(seconds=10)
 
 
 class Refused(Conflict):
@@ -29,8 +34,10 @@ def ids_of(runs: list[engine.Run]) -> set[UUID]:
 # --- leases ----------------------------------------------------------------------------------------------------------
 def test_a_held_saga_is_nobody_elses_until_its_lease_ends(world, three):
     run = begin()
-    assert engine.claim_due("order", now=clock.now() + Step("").lease - timedelta(seconds=1)) == []
-    assert ids_of(engine.claim_due("order", now=clock.now() + Step("").lease)) == {run.id}
+    pass_time("order", Step("").lease - MOMENT)
+    assert engine.claim_due("order") == []
+    pass_time("order", MOMENT)
+    assert ids_of(engine.claim_due("order")) == {run.id}
 
 
 def test_a_step_says_how_long_it_is_held(world, registered):
@@ -38,10 +45,12 @@ def test_a_step_says_how_long_it_is_held(world, registered):
     registered(world.step("a", within=long), world.step("b"))
     world.answers["a.do"] = [until_tomorrow()]
     run = engine.run(begin())
-    later = clock.now() + timedelta(hours=25)
-    assert ids_of(engine.claim_due("order", now=later)) == {run.id}
-    assert engine.claim_due("order", now=later + long) == []
-    assert ids_of(engine.claim_due("order", now=later + long + MARGIN)) == {run.id}
+    pass_time("order", timedelta(hours=25))
+    assert ids_of(engine.claim_due("order")) == {run.id}
+    pass_time("order", long)
+    assert engine.claim_due("order") == []
+    pass_time("order", MARGIN)
+    assert ids_of(engine.claim_due("order")) == {run.id}
 
 
 def test_a_step_is_told_when_its_time_is_over_and_so_is_whom_it_waits_for(world, registered):
@@ -64,12 +73,11 @@ def test_a_step_is_told_when_its_time_is_over_and_so_is_whom_it_waits_for(world,
 
 
 @pytest.mark.parametrize("overdue", [False, True])
-def test_an_overrun_step_records_no_progress_though_nobody_took_over(world, three, monkeypatch, overdue):
-    lease, now = Step("").lease, clock.now
-    passed = lease + timedelta(seconds=1) if overdue else lease - timedelta(seconds=5)
+def test_an_overrun_step_records_no_progress_though_nobody_took_over(world, three, overdue):
+    lease = Step("").lease
 
     def take_long() -> None:
-        monkeypatch.setattr(clock, "now", lambda: now() + passed)
+        pass_time("order", lease if overdue else lease - MOMENT)
 
     world.answers["b.do"] = [take_long]
     run = engine.run(begin())
@@ -78,12 +86,9 @@ def test_an_overrun_step_records_no_progress_though_nobody_took_over(world, thre
     assert (stored(run.id).status, world.changes) == ("COMPLETED", {"a.do": 1, "b.do": 1, "c.do": 1})
 
 
-def test_a_step_that_always_overruns_is_given_up(world, three, monkeypatch):
-    now, passed = clock.now, [timedelta()]
-    monkeypatch.setattr(clock, "now", lambda: now() + passed[0])
-
+def test_a_step_that_always_overruns_is_given_up(world, three):
     def take_long() -> None:
-        passed[0] += Step("").lease
+        pass_time("order", Step("").lease)
 
     world.answers["b.do"] = [take_long] * 99
     run = engine.run(begin())
@@ -117,17 +122,76 @@ def test_who_lost_the_lease_knows_nothing_of_how_the_saga_ends(world, three):
 
 def test_sagas_are_claimed_oldest_first_and_no_more_than_asked(world, three):
     begun = [begin() for _ in range(3)]
-    later = clock.now() + timedelta(hours=1)
-    first, second = engine.claim_due("order", now=later, limit=2)
+    pass_time("order", timedelta(hours=1))
+    first, second = engine.claim_due("order", limit=2)
     assert (first.id, second.id) == (begun[0].id, begun[1].id)
-    assert ids_of(engine.claim_due("order", now=later, limit=2)) == {begun[2].id}
-    assert engine.claim_due("order", now=later, limit=2) == []
+    assert ids_of(engine.claim_due("order", limit=2)) == {begun[2].id}
+    assert engine.claim_due("order", limit=2) == []
 
 
 def test_the_statements_of_a_saga_do_not_depend_on_its_data(world, three, django_assert_num_queries):
     run = begin(data={"basket": ["x" * 1000] * 100})
     with django_assert_num_queries(3, using="order"):
         engine.run(run)
+
+
+# --- clocks that differ ----------------------------------------------------------------------------------------------
+@pytest.fixture(params=[-3, 3])
+def wrong_clock(request, monkeypatch):
+    """Let the clock of this process be hours behind, or ahead."""
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(hours=request.param))
+
+
+def real_due(saga_id: UUID) -> timedelta:
+    return stored(saga_id).due_at - datetime.now(UTC)
+
+
+def test_a_lease_does_not_depend_on_the_clock_of_who_holds_it(world, three, wrong_clock):
+    run = begin()
+    assert Step("").lease - MOMENT < real_due(run.id) <= Step("").lease
+    assert engine.claim_due("order") == []
+    pass_time("order", Step("").lease)
+    [taken_over] = engine.claim_due("order")
+    assert Step("").lease - MOMENT < real_due(run.id) <= Step("").lease
+    assert engine.run(taken_over).status == "COMPLETED"
+
+
+def test_a_pause_does_not_depend_on_the_clock_of_who_pauses(world, three, wrong_clock):
+    world.answers["b.do"] = [RuntimeError("kaputt")]
+    run = engine.run(begin())
+    assert real_due(run.id) <= Retry().first_pause
+    assert resume(hours=0.01).status == "COMPLETED"
+
+
+def test_whoever_resumes_a_saga_goes_by_the_clock_of_the_database(world, registered, wrong_clock):
+    """A step compares its time with what others wrote down: it must be told a time that all share."""
+    seen: list[SagaState] = []
+    registered(Step("a", do=seen.append))
+    with unit_of_work("order") as work:
+        engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now(), held=False)
+    assert resume(hours=0).status == "COMPLETED"
+    assert abs(seen[0].now - datetime.now(UTC)) < MOMENT
+    assert abs(seen[0].deadline - seen[0].now - Step("").within) < MOMENT
+
+
+def test_a_wait_is_over_when_it_should_be_whatever_clock_it_began_by(world, registered, wrong_clock):
+    until = datetime.now(UTC) + timedelta(days=1)
+    registered(Step("a", do=lambda saga: Wait(until)))
+    with unit_of_work("order") as work:
+        run = engine.start(work, "TOY", subject=new_id(), data={}, now=clock.now(), held=False)
+    assert resume(hours=0).status == "WAITING"
+    assert abs(stored(run.id).due_at - until) < MOMENT
+
+
+def test_a_signal_and_a_retry_are_due_at_once_whatever_clock_they_came_by(world, registered, wrong_clock):
+    registered(world.step("a", final=True))
+    world.answers["a.do"] = [until_tomorrow(), Refused(), None]
+    run = engine.run(begin())
+    with unit_of_work("order") as work:
+        engine.signal(work, "TOY", subject=run.subject)
+    assert resume(hours=0).status == "PARKED"
+    staff.retry("order", run.id, actor="user:ana", now=clock.now())
+    assert resume(hours=0).status == "COMPLETED"
 
 
 # --- who asked, who ran it -------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ from ecommerce.money import Money, total
 from ecommerce.saga import engine
 from ecommerce.saga.definition import OutcomeUnknown as Unknown
 from ecommerce.saga.models import SagaInstance
-from ecommerce.testing import provide
+from ecommerce.testing import pass_time, provide
 from ecommerce.unit_of_work import unit_of_work
 from tests.contexts.order.factories import NOON, OrderFactory, OrderLineFactory
 
@@ -204,6 +204,7 @@ class AnySequence(RuleBasedStateMachine):
         self.patches = ExitStack()
         patch = self.patches.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(clock, "now", lambda: self.now)
+        patch.setattr(engine, "_ahead", lambda database: timedelta())
         patch.setattr("contexts.order.adapters.GATEWAYS", {"sandbox": lambda: self.gateway})
         patch.setattr(random, "uniform", lambda low, high: low)
         self.patches.enter_context(provide(CatalogInterface, self.shelf))
@@ -349,11 +350,15 @@ class AnySequence(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 16, 40, 9000]))
     def time_passes(self, minutes: int) -> None:
-        self.now += timedelta(minutes=minutes)
+        self._let_pass(timedelta(minutes=minutes))
+
+    def _let_pass(self, length: timedelta) -> None:
+        self.now += length
+        pass_time("order", length)
 
     @rule(most=st.integers(1, 5))
     def workers_work(self, most: int) -> None:
-        for run in engine.claim_due("order", now=self.now, limit=most):
+        for run in engine.claim_due("order", limit=most):
             engine.run(run)
 
     # --- what must hold ----------------------------------------------------------------------------------------------
@@ -395,10 +400,10 @@ class AnySequence(RuleBasedStateMachine):
         for _ in range(8):
             for attempt in payments_of(self.order.id):
                 self._try(lambda attempt=attempt: catch_up(attempt=attempt, now=self.now))
-            while runs := engine.claim_due("order", now=self.now, limit=10):
+            while runs := engine.claim_due("order", limit=10):
                 for run in runs:
                     engine.run(run)
-            self.now += timedelta(days=3)
+            self._let_pass(timedelta(days=3))
 
     def _balance(self) -> None:
         sagas = SagaInstance.objects.using("order").filter(subject=self.order.id)

@@ -7,7 +7,7 @@ import pytest
 
 from contexts.order.adapters import SandboxGateway
 from contexts.order.domain.money_flow import NothingToRefund
-from contexts.order.models import PaymentAttempt
+from contexts.order.models import PaymentAttempt, StaffCase
 from contexts.order.usecases import record
 from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.capture import CaptureFailed, PaymentUnclear, capture_order
@@ -144,6 +144,28 @@ def test_nothing_leaves_the_house_once_it_is_known_that_the_authorization_lapsed
             ship(reserved)
         assert refused.value.params["missing"] == brl("60.00")
     assert (status_of(reserved), reserved.payments.get().status) == ("confirmed", "expired")
+
+
+@pytest.mark.parametrize("found_by", ["asking", "shipping"])
+def test_a_confirmed_order_that_loses_its_authorization_is_a_case_once(reserved, psp, found_by):
+    attempt = reserved.payments.get()
+    psp.post(f"/control/charges/{attempt.gateway_id}/expire").raise_for_status()
+    for _ in range(2):
+        if found_by == "asking":
+            catch_up(attempt=attempt, now=clock.now())
+        else:
+            with pytest.raises(CaptureFailed):
+                ship(reserved)
+    case = StaffCase.objects.get()
+    assert (case.kind, case.status, case.attempt_id) == ("authorization_lost", "open", attempt.id)
+    assert (case.amount, case.facts["shop"]) == (-SIXTY, {"missing": "60.00 BRL"})
+
+
+def test_of_an_order_that_is_paid_in_another_way_nothing_is_missed(later, shopper, shirt, psp):
+    shopper.fill(shirt)
+    order = shopper.order(shopper.check_out(card(amount=as_json(brl("10.00"))), card(amount=as_json(brl("50.00")))))
+    ship(order)
+    assert (status_of(order), StaffCase.objects.count()) == ("shipped", 0)
 
 
 @pytest.mark.parametrize("known", [True, False])

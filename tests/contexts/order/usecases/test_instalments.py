@@ -11,6 +11,7 @@ from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.fulfil import ship_order
 from contexts.order.usecases.pay import _request, catch_up, refund_order
 from contexts.order.usecases.reconcile import reconcile
+from contexts.order.views.tokens import access_token
 from ecommerce import clock
 from tests.contexts.order.conftest import (
     EVERYWHERE,
@@ -271,3 +272,15 @@ def test_a_part_that_is_captured_bears_its_part_of_the_interest(later, filled, p
     assert booked(order)[-1] == ("card", "capture", Decimal("33.39"))
     assert Refund.objects.count() == 0
     assert back(order, 2).amount == Decimal("113.39")
+
+
+def test_an_order_that_waits_is_offered_instalments_of_what_is_missing(filled, shopper, shirt):
+    offered_before = options(filled.preview())
+    order = filled.order(filled.check_out(PIX))
+    url, headers = f"/api/v1/orders/{order.id}/instalment-options", {"X-Order-Token": access_token(order.id)}
+    offer = shopper.client.get(url, headers=headers)
+    assert (offer.json()["missing"], options(offer)) == (as_json(brl("110.00")), offered_before)
+    assert shopper.client.get(url).status_code == 404
+    Order.objects.filter(id=order.id).update(status="confirmed")
+    paid = shopper.client.get(url, headers=headers)
+    assert (paid.status_code, paid.json()["code"]) == (409, "order_not_payable")

@@ -106,7 +106,7 @@ def test_paying_and_cancelling_at_once_have_one_winner(shopper, shirt, psp, webh
 
         def settle() -> None:
             process_webhooks(now=clock.now())
-            for claimed in claim_due("order", now=clock.now(), limit=5):
+            for claimed in claim_due("order", limit=5):
                 run(claimed)
 
         def cancel(order=order) -> None:

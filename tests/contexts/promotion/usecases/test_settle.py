@@ -80,6 +80,14 @@ def test_a_released_redemption_is_not_confirmed() -> None:
     confirm(redemption_id=redemption_id, customer_id=None, now=LATER)
     assert counts(coupon) == (0, 0)
     assert published("promotion", CouponExhausted) == []
+    assert not Buyer.objects.exists()
+
+
+def test_whoever_cancelled_before_the_confirmation_was_heard_of_has_bought_nothing() -> None:
+    order_id = new_id()
+    release(redemption_id=order_id, now=NOW)
+    confirm(redemption_id=order_id, customer_id=new_id(), now=LATER)
+    assert not Buyer.objects.exists()
 
 
 @pytest.mark.parametrize("confirmed", [False, True])

@@ -1,0 +1,33 @@
+"""Planted defects, by name: what the checks of money and goods must see. Installed in the rig's own processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+
+def another_key() -> None:
+    """Ask the gateway under a new key each time, so that what was lost is asked for again."""
+    from contexts.order.adapters import SandboxGateway
+
+    charge = SandboxGateway.charge
+    SandboxGateway.charge = lambda self, request: charge(self, replace(request, attempt_id=uuid4()))  # type: ignore[method-assign]
+    SandboxGateway.find = lambda self, attempt_id: None  # type: ignore[method-assign]
+
+
+def nothing_undone() -> None:
+    """Leave out what gives pieces back."""
+    from ecommerce.saga import definition
+
+    for saga in definition.registered():
+        steps = (replace(step, undo=_nothing) if step.name == "reserve_inventory" else step for step in saga.steps)
+        definition.register(replace(saga, steps=tuple(steps)))
+
+
+def _nothing(state: Any) -> None:
+    """Undo nothing."""
+
+
+SABOTAGE: dict[str, Callable[[], None]] = {"another-key": another_key, "nothing-undone": nothing_undone}
