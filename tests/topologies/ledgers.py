@@ -44,7 +44,9 @@ NAMED: Mapping[str, LiteralString] = {
 }
 NUMBERS: LiteralString = "SELECT number FROM {schema}.orders"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?")
+TIME = re.compile(
+    r"\d\d/\d\d/\d{4}|\b\d\d:\d\d\b|\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?"
+)
 DRAWN = re.compile(r"\b(ch|re|evt|txn|msg)_\w+|000201\d{2}.{20,400}?6304[0-9A-F]{4}|\b\d{44,48}\b")
 """Ids of the payment sandbox, Pix codes, boletos."""
 URL = re.compile(r"https?://[^\s\"'<>]+")
