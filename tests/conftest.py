@@ -23,6 +23,7 @@ CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 @pytest.fixture(scope="session")
 def postgresql() -> None:
     """Start the embedded server when the environment names no other. It stays: ``manage.py db stop`` ends it."""
+    assert connections.settings, "Django completes the settings of databases when they are first looked at"
     server = Server(locate(settings.VAR_DIR, os.environ))
     if any(database["HOST"] == str(server.place.sockets) for database in context_databases().values()):
         server.start()

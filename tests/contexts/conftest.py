@@ -8,6 +8,7 @@ with ``provide``.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,24 @@ from ecommerce.topology import current, local_aliases
 ALONE = len(current().local) < len(current().contexts)
 INSIDES = re.compile(r"^from (?:tests\.)?contexts\.(\w+)\.(?!interface\b|events\b)", re.MULTILINE)
 ADMIN = re.compile(r"^from (?:django\.contrib\.(?:admin|auth)|unfold)\b", re.MULTILINE)
+IMPORTED = re.compile(r"^from (tests\.contexts\.[\w.]+) import", re.MULTILINE)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    if not ALONE or collection_path.suffix != ".py" or collection_path.name == "conftest.py":
-        return None
-    text = collection_path.read_text()
+    return True if ALONE and collection_path.suffix == ".py" and _needs_others(collection_path) else None
+
+
+@cache
+def _needs_others(path: Path) -> bool:
+    """Whether a module, or a test module that it takes something from, imports what is not installed here."""
+    if path.name == "conftest.py" or not path.exists():
+        return False
+    text = path.read_text()
     elsewhere = set(INSIDES.findall(text)) & {each.name for each in current().contexts if not each.local}
     installed = settings.BACK_OFFICE or (settings.ACCOUNTS and "django.contrib.admin" not in text)
-    return True if elsewhere or (ADMIN.search(text) and not installed) else None
+    if elsewhere or (ADMIN.search(text) and not installed):
+        return True
+    return any(_needs_others(settings.BASE_DIR / f"{name.replace('.', '/')}.py") for name in IMPORTED.findall(text))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

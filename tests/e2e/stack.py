@@ -144,6 +144,11 @@ def free_port() -> int:
         return port
 
 
+def shape_environment(shape: Shape) -> dict[str, str]:
+    """Return what a shape adds to the environment of every process."""
+    return {"CALLS_ROUND_TRIP": "1"} if shape is Shape.SERIALISED else {}
+
+
 def free_ports(number: int) -> int:
     """Return the first of ``number`` free ports in a row, below those that the system itself gives out."""
     for first in Random().sample(range(10_000, 32_000), 200):
@@ -170,7 +175,7 @@ def _stack(folder: Path, environment: Mapping[str, str], shape: Shape) -> Stack:
         **dict.fromkeys(RATE_LIMITS, ""),
         "SANDBOX_PSP_API_KEY": api_key,
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
-        **({"CALLS_ROUND_TRIP": "1"} if shape is Shape.SERIALISED else {}),
+        **shape_environment(shape),
         **environment,
     }
     stack = Stack(

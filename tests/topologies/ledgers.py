@@ -23,24 +23,34 @@ TABLES = """
 """
 OF_THE_MACHINERY = re.compile(
     r"django_.*|auth_.*|account_.*|mfa_.*|socialaccount_.*|.*_groups|.*_user_permissions|sessions|event_flow|"
-    r"outbox_partition|outbox_relay|inbox_start|delivery_lanes|best_sellers|idempotency_keys"
+    r"outbox_partition|outbox_relay|inbox_start|delivery_lanes|idempotency_keys"
 )
 """Tables that say how and when the work was done, and not what came of it."""
 CHANCE = {
-    "id", "password", "token", "token_hash", "number", "txid", "lease_owner", "attempt", "attempts", "lease_until",
-    "next_attempt_at", "headers", "position", "due_at", "provider_id", "recipient_hash", "search_vector",
+    "attempt", "attempts", "barcode", "br_code", "context", "due_at", "duration_ms", "headers", "lease_owner",
+    "lease_until", "linha_digitavel", "next_attempt_at", "number", "password", "position", "provider_id", "ran_by",
+    "recipient_hash", "search_vector", "token", "token_hash",
+    "traceparent", "txid",
 }  # fmt: skip
-"""Columns whose values are drawn, counted up or measured."""
+"""Columns whose values are drawn, counted up or measured; ``context`` is what a message's author knew just then."""
 NAMED: Mapping[str, LiteralString] = {
     "identity": "SELECT id, email FROM {schema}.users",
-    "catalog": "SELECT id, slug FROM {schema}.products UNION ALL SELECT id, sku FROM {schema}.variants",
+    "catalog": "SELECT id, slug FROM {schema}.products UNION ALL SELECT id, sku FROM {schema}.variants "
+    "UNION ALL SELECT id, slug FROM {schema}.categories",
     "promotion": "SELECT id, name FROM {schema}.campaigns UNION ALL SELECT id, code FROM {schema}.coupons",
-    "order": "SELECT id, email FROM {schema}.orders UNION ALL SELECT cart_id, 'cart of ' || email FROM {schema}.orders",
+    "order": "SELECT id, email FROM {schema}.orders UNION ALL SELECT cart_id, 'cart of ' || email FROM {schema}.orders "
+    "UNION ALL SELECT a.id, a.method || ' of ' || o.email FROM {schema}.payment_attempts a "
+    "JOIN {schema}.orders o ON o.id = a.order_id",
 }
 NUMBERS: LiteralString = "SELECT number FROM {schema}.orders"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?")
-DRAWN = re.compile(r"\b(ch|re|evt|txn|msg)_\w+")
+TIME = re.compile(
+    r"\d\d/\d\d/\d{4}|\b\d\d:\d\d\b|\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?"
+)
+DRAWN = re.compile(r"\b(ch|re|evt|txn|msg)_\w+|000201\d{2}.{20,400}?6304[0-9A-F]{4}|\b\d{44,48}\b")
+"""Ids of the payment sandbox, Pix codes, boletos."""
+URL = re.compile(r"https?://[^\s\"'<>]+")
+"""It holds the port of the installation, and often a token."""
 
 
 def ledgers(books: Books) -> Ledgers:
@@ -77,12 +87,17 @@ class _Reader:
 
     def _plain(self, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {
-                name: "…" if name in CHANCE and each is not None else self._plain(each) for name, each in value.items()
-            }
+            return {name: "…" if self._is_chance(name, each) else self._plain(each) for name, each in value.items()}
         if isinstance(value, list):
             return [self._plain(each) for each in value]
         if isinstance(value, str):
-            text = UUID.sub(lambda found: self._names.get(found[0], "<id>"), value)
-            return DRAWN.sub("<drawn>", self._drawn.sub("<number>", TIME.sub("<time>", text)))
+            return self._plain(json.loads(value)) if value.startswith('{"') else self._text(value)
         return value
+
+    def _is_chance(self, name: str, value: Any) -> bool:
+        """An ``id`` that is a number was counted up; one that is not may have a name."""
+        return value is not None and (name in CHANCE or (name == "id" and isinstance(value, int)))
+
+    def _text(self, text: str) -> str:
+        text = UUID.sub(lambda found: self._names.get(found[0], "<id>"), URL.sub("<url>", text))
+        return DRAWN.sub("<drawn>", self._drawn.sub("<number>", TIME.sub("<time>", text)))

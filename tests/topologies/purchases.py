@@ -32,29 +32,38 @@ class Player:
     login: Login
     random: Random
     products: list[str]
+    settle: Callable[..., None]
+    """Waits until nothing of what was done is under way; with ``unpaid=True`` an order may go on waiting for money."""
     answers: list[tuple[Any, ...]] = field(default_factory=list)
 
     def play(self, number: int) -> None:
         """Play the purchase of this number to its end."""
         KINDS[number % len(KINDS)](self, f"compra-{number:03d}@example.com")
+        self.settle()
 
     # --- carts -------------------------------------------------------------------------------------------------------
     def fill(self, *, coupon: str = "", customer: Login | None = None) -> dict[str, Any]:
         """Put some products into a new cart and return it."""
         cart: dict[str, Any] = self.shop.api("POST", "carts", json={}, login=customer)
         headers = {} if customer else {"X-Cart-Token": cart["token"]}
-        for slug in self.random.sample(self.products, self.random.randint(1, 3)):
-            variants = self.shop.api("GET", f"products/{slug}")["variants"]
-            variant = min(variants, key=lambda each: str(each["sku"]))
-            body = {"variant_id": variant["id"], "quantity": self.random.randint(1, 2)}
-            try:
-                self.shop.api("POST", f"carts/{cart['id']}/lines", json=body, headers=headers, login=customer)
-            except Refused as refused:
-                self.answers.append((variant["sku"], refused.status, refused.code))
+        missing = self.random.randint(1, 3)
+        for slug in self.random.sample(self.products, 20):
+            missing -= self._add(slug, cart["id"], headers, customer) if missing else 0
         if coupon:
             path = f"carts/{cart['id']}/coupon"
             self.shop.api("PUT", path, json={"code": coupon}, headers=headers, login=customer)
         return cart
+
+    def _add(self, slug: str, cart: str, headers: Mapping[str, str], customer: Login | None) -> bool:
+        """Put one or two pieces of a product into a cart, unless there are none."""
+        variant = min(self.shop.api("GET", f"products/{slug}")["variants"], key=lambda each: str(each["sku"]))
+        body = {"variant_id": variant["id"], "quantity": self.random.randint(1, 2)}
+        try:
+            self.shop.api("POST", f"carts/{cart}/lines", json=body, headers=headers, login=customer)
+        except Refused as refused:
+            self.answers.append((variant["sku"], refused.status, refused.code))
+            return False
+        return True
 
     def buy(
         self, email: str, cart: Mapping[str, Any], pay: Callable[[Decimal], list[dict[str, Any]]],
@@ -67,6 +76,7 @@ class Player:
         body = {
             "cart_id": cart["id"], "email": email, "address": {"recipient": "Ana Souza", **PLACE},
             "shipping_method": SHIPPING, "payments": pay(Decimal(total["amount"])), "expected_total": total,
+            "payer": {"name": "Ana Souza", "tax_id": "390.533.447-05"},
         }  # fmt: skip
         try:
             order: dict[str, Any] = self.shop.api(
@@ -143,32 +153,38 @@ def customers_first_with_coupon(player: Player, email: str) -> None:
 
 def pix_paid(player: Player, email: str) -> None:
     order = player.guest(email, pix)
+    player.settle(unpaid=True)
     player.bank.pay_pending("pix")
     player.await_status(order, "confirmed")
 
 
 def pix_given_up(player: Player, email: str) -> None:
     order = player.guest(email, pix)
+    player.settle(unpaid=True)
     player.cancel(order)
     player.await_status(order, "cancelled")
 
 
 def boleto_paid(player: Player, email: str) -> None:
     order = player.guest(email, boleto, coupon="FRETEGRATIS")
+    player.settle(unpaid=True)
     player.bank.pay_pending("boleto")
     player.await_status(order, "confirmed")
 
 
 def cancelled_after_payment(player: Player, email: str) -> None:
     order = player.guest(email, voucher_and_card)
+    player.settle()
     player.cancel(order)
     player.await_status(order, "cancelled")
 
 
 def delivered(player: Player, email: str) -> None:
     order = player.guest(email, card)
+    player.settle()
     staff = Staff(player.shop, player.login)
     shipment = staff.ship(order["id"], "Correios", f"BR{email[7:10]}")
+    player.settle()
     for status, at in zip(("in_transit", "delivered"), DELIVERED_AT, strict=True):
         staff.track(shipment, status, at)
     player.await_status(order, "delivered")
@@ -176,6 +192,7 @@ def delivered(player: Player, email: str) -> None:
 
 def refunded_in_part(player: Player, email: str) -> None:
     order = player.guest(email, card, coupon="MENOS50")
+    player.settle()
     line = min(player.look(order)["lines"], key=lambda each: each["sku"])
     body = {"lines": [{"line_id": line["id"], "quantity": 1}], "reason": "Veio com defeito"}
     player.shop.api(
@@ -195,7 +212,7 @@ KINDS: tuple[Callable[[Player, str], None], ...] = (
 
 
 @contextmanager
-def playing(stack: Stack, seed: int) -> Iterator[Player]:
+def playing(stack: Stack, seed: int, settle: Callable[..., None]) -> Iterator[Player]:
     """Open the shop for purchases, all of them by one seed."""
     with ExitStack() as used:
         shop, bank = Shop(stack.url, connections=1), Bank(stack.psp_url, stack.psp_api_key)
@@ -203,4 +220,4 @@ def playing(stack: Stack, seed: int) -> Iterator[Player]:
         used.callback(bank.close)
         products = sorted(card["slug"] for card in shop.pages("products?limit=100") if card["available"])
         login = shop.log_in("admin@loja.example", DEMO_PASSWORD)
-        yield Player(shop, bank, login, Random(seed), products)
+        yield Player(shop, bank, login, Random(seed), products, settle)

@@ -53,14 +53,19 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of an nginx in front of one stand-in for each owner."""
-    directory = tmp_path_factory.mktemp("nginx")
+    with in_front(tmp_path_factory.mktemp("nginx")) as port:
+        yield port
+
+
+@contextmanager
+def in_front(directory: Path, *, limits: bool = False) -> Iterator[int]:
+    """Yield the port of an nginx in front of one stand-in for each owner."""
     names = [*(context.name for context in current().contexts), BACK_OFFICE]
     with ExitStack() as stack:
         ports = {name: stack.enter_context(standing_in(name)) for name in names}
         listen = free_port()
         file = directory / "nginx.conf"
-        file.write_text(nginx_conf(ports, listen, directory=directory))
+        file.write_text(nginx_conf(ports, listen, directory=directory, limits=limits))
         process = subprocess.Popen([NGINX, "-e", "stderr", "-c", file], stderr=subprocess.PIPE, text=True)
         stack.callback(process.stderr.close)  # type: ignore[union-attr]
         stack.callback(process.wait, SECONDS)
@@ -130,3 +135,16 @@ def test_services_see_the_host_and_the_client(gateway: int) -> None:
 
     assert headers["X-Seen-Host"] == "loja.example"
     assert headers["X-Seen-Client"] == "203.0.113.9, 127.0.0.1"
+
+
+def test_an_address_may_ask_a_hundred_times_at_once_and_try_five_passwords(tmp_path: Path) -> None:
+    with in_front(tmp_path, limits=True) as port:
+        answers = [get(port, "/api/v1/products") for _ in range(130)]
+        logins = [get(port, "/_allauth/app/v1/auth/login")[0] for _ in range(7)]
+        reports = [get(port, "/api/v1/payments/webhooks/sandbox")[0] for _ in range(130)]
+
+    refused = [headers for status, headers in answers if status == 429]
+    assert 100 <= len(answers) - len(refused) <= 110
+    assert {(each["Content-Type"], each["Retry-After"]) for each in refused} == {("application/problem+json", "60")}
+    assert logins == [200] * 5 + [429] * 2
+    assert set(reports) == {200}

@@ -61,6 +61,12 @@ def test_a_service_that_calls_nobody_needs_no_addresses() -> None:
     assert start({**alone, "SERVICE_KEYS_DIR": "/run/keys"}, *IMPORT).returncode == 0
 
 
+def test_the_back_office_by_itself_needs_no_keys_of_tokens() -> None:
+    show = "from config.settings.production import TOPOLOGY; print(TOPOLOGY.service)"
+
+    assert start({**without("JWT_PRIVATE_KEY"), "BACK_OFFICE": "only"}, "-c", show).stdout.strip() == "back-office"
+
+
 def test_only_the_gateways_that_are_used_need_their_keys() -> None:
     by_stripe = {**without("SANDBOX_PSP_API_KEY", "SANDBOX_PSP_WEBHOOK_SECRET"), "PAYMENT_GATEWAYS": "card=stripe"}
     keys = {"STRIPE_API_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
