@@ -8,7 +8,7 @@ ORDERS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-services test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay differential test-alone bench bench-events bench-checkouts faults races audit fuzz stop clean lock
+.PHONY: help setup run run-services test check format lint imports types django-checks rest-of-check docs docs-check release-schemas replay differential test-alone bench bench-events bench-checkouts bench-shapes faults races audit fuzz stop clean lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ run-services: $(STAMP)  ## the same in six services with a database each, and a 
 	@exec $(BIN)/python manage.py run_services $(if $(PORT),--port $(PORT))
 
 test: $(STAMP)  ## set up and run all tests
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: lint imports types django-checks docs-check test  ## what CI runs
 
@@ -81,6 +81,9 @@ bench-events: $(STAMP)  ## measure relay, consumer, latency and the whole way of
 
 bench-checkouts: $(STAMP)  ## measure checkouts and purchases by 1, 8 and 32 buyers, of one product and of 10,000
 	$(BIN)/python -m tests.bench.checkouts
+
+bench-shapes: $(STAMP)  ## measure the same shop in one process and as six services, turn by turn
+	$(BIN)/python -m tests.bench.shapes
 
 faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=, KEEP=)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER)) $(if $(KEEP),--keep)

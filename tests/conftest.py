@@ -16,8 +16,15 @@ from ecommerce.db.bootstrap import connect_administrator
 from ecommerce.db.configuration import MAINTENANCE_DATABASE, context_databases
 from ecommerce.db.embedded import Server, locate
 
+LONG = frozenset({"topologies", "e2e", "faults", "races"})
+"""Folders whose tests take long."""
 CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 """How statements begin that only open and close transactions."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that start whole installations, so that no process is left with a long one at the end."""
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.parts))
 
 
 @pytest.fixture(scope="session")

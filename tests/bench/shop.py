@@ -16,7 +16,7 @@ from config.management.commands.run import DEMO_PASSWORD
 from ecommerce.db.configuration import administrator_of, connection_parameters, databases
 from ecommerce.topology import Topology
 from tests.e2e.replay.client import Shop, Staff
-from tests.e2e.stack import Stack, running
+from tests.e2e.stack import Shape, Stack, running
 
 STAFF = "admin@loja.example"
 CATEGORY = "bancada"
@@ -51,9 +51,10 @@ class Measured:
     def url(self) -> str:
         return self.stack.url
 
-    def administrator(self) -> psycopg.Connection[Any]:
-        """Connect to the database of all contexts as its administrator; each statement commits."""
-        database = self._databases()["catalog"]
+    def administrator(self, context: str = "catalog") -> psycopg.Connection[Any]:
+        """Connect to the database of ``context``, which may be that of all, as its administrator; each statement
+        commits."""
+        database = self._databases()[context]
         return psycopg.connect(**administrator_of(database, dbname=database["NAME"]), autocommit=True)
 
     def catalog_dsn(self) -> str:
@@ -66,15 +67,18 @@ class Measured:
 
 
 @contextmanager
-def opened(*, broker_url: str = "pgmq://", **environment: str) -> Iterator[Measured]:
-    """Start an installation with two web workers, fill it, and stop and remove it afterwards.
+def opened(*, broker_url: str = "pgmq://", shape: Shape = Shape.ONE, **environment: str) -> Iterator[Measured]:
+    """Start an installation with two web workers, or with six services that have one each; fill it, and stop and remove
+    it afterwards.
 
     ``environment`` is added to that of its processes.
 
     Raises:
         StackFailed
     """
-    with running(demo=True, web_workers=2, BROKER_URL=broker_url, **OWN_DATABASE, **environment) as stack:
+    workers = 2 if shape is Shape.ONE else 1
+    settings = {"BROKER_URL": broker_url, **OWN_DATABASE, **environment}
+    with running(demo=True, web_workers=workers, shape=shape, **settings) as stack:
         shop = Shop(stack.url, connections=1)
         try:
             Staff(shop, shop.log_in(STAFF, DEMO_PASSWORD)).import_products(_products_file())

@@ -86,7 +86,7 @@ class Stack:
     def web_processes(self, *, older_than: float = 0.0) -> list[int]:
         """Return the processes that answer requests, for so many seconds, without the one that watches over them."""
         everything = psutil.Process(self.pid).children(recursive=True)
-        family = [child for child in everything if "granian" in " ".join(_command(child))]
+        family = [child for child in everything if "granian" in " ".join(command_of(child))]
         born = time.time() - older_than
         return [child.pid for child in family if child.parent() in family and child.create_time() <= born]
 
@@ -238,7 +238,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _command(process: psutil.Process) -> list[str]:
+def command_of(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
     except psutil.NoSuchProcess:

@@ -12,8 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e.stack import Stack, free_port, running
-from tests.e2e.test_run import buy, cmd
+from tests.e2e.stack import Stack, command_of, free_port, running
+from tests.e2e.test_run import buy
 
 pytestmark = pytest.mark.timeout(400)
 CONTEXTS = ("cart", "catalog", "identity", "notification", "order", "promotion")
@@ -53,7 +53,7 @@ def shop() -> Iterator[Watched]:
 
 def worker_of(stack: Stack) -> psutil.Process:
     family = psutil.Process(stack.pid).children(recursive=True)
-    return next(child for child in family if "worker" in cmd(child) and "celery" in " ".join(cmd(child)))
+    return next(child for child in family if "worker" in command_of(child) and "celery" in " ".join(command_of(child)))
 
 
 def test_without_its_database_a_shop_says_which_part_is_missing_and_recovers(shop: Watched) -> None:
