@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.e2e.stack import ROOT
 from tests.faults.brokers import BROKERS
 from tests.faults.faults import FAULTS, Fault
+from tests.results import aligned, in_markdown, rows_of
 
 DOCUMENT = ROOT / "docs" / "faults.md"
 INTRODUCTION = """\
@@ -78,11 +79,7 @@ HEAD = ("fault", "what happens", "broker", "runs", "seeds", "s each", "on", "res
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    rows = [HEAD, *(outcome.cells for outcome in outcomes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return aligned(HEAD, [outcome.cells for outcome in outcomes])
 
 
 def summary(outcomes: Sequence[Outcome], skipped: Mapping[str, str]) -> str:
@@ -95,16 +92,7 @@ def summary(outcomes: Sequence[Outcome], skipped: Mapping[str, str]) -> str:
 
 def write(outcomes: Sequence[Outcome], *, document: Path = DOCUMENT) -> None:
     """Write the document, with the rows of faults that were not run as they were."""
-    rows = {(row[0], row[2]): row for row in _written(document)}
+    rows = {(row[0], row[2]): row for row in rows_of(document, HEAD)}
     rows |= {(outcome.fault.number, outcome.broker): outcome.cells for outcome in outcomes}
     ordered = [rows[key] for key in ((fault.number, broker) for fault in FAULTS for broker in BROKERS) if key in rows]
-    lines = [INTRODUCTION, f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
-    lines += [f"| {' | '.join(row)} |" for row in ordered]
-    document.write_text("\n".join(lines) + "\n")
-
-
-def _written(document: Path) -> list[tuple[str, ...]]:
-    """Return the rows of the table that is there."""
-    text = document.read_text() if document.exists() else ""
-    rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in text.splitlines() if line[:2] == "| "]
-    return [row for row in rows if len(row) == len(HEAD)]
+    document.write_text(in_markdown(INTRODUCTION, HEAD, ordered))

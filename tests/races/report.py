@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.e2e.stack import ROOT
 from tests.races.races import RACES, Race
+from tests.results import aligned, in_markdown, rows_of
 
 DOCUMENT = ROOT / "docs" / "races.md"
 HEAD = ("race", "what happens at once", "runs", "seeds", "s each", "on", "last result", "verdict")
@@ -64,24 +65,11 @@ class Outcome:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    rows = [HEAD, *(outcome.cells for outcome in outcomes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return aligned(HEAD, [outcome.cells for outcome in outcomes])
 
 
 def write(outcomes: Sequence[Outcome], *, document: Path = DOCUMENT) -> None:
     """Write the document, with the rows of races that were not run as they were."""
-    rows = {row[0]: row for row in _written(document)} | {outcome.race.name: outcome.cells for outcome in outcomes}
+    rows = {row[0]: row for row in rows_of(document, HEAD)} | {outcome.race.name: outcome.cells for outcome in outcomes}
     ordered = [rows[race.name] for race in RACES if race.name in rows]
-    lines = [INTRODUCTION, f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
-    lines += [f"| {' | '.join(row)} |" for row in ordered]
-    document.write_text("\n".join(lines) + "\n")
-
-
-def _written(document: Path) -> list[tuple[str, ...]]:
-    """Return the rows of the table that is there."""
-    text = document.read_text() if document.exists() else ""
-    rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in text.splitlines() if line[:2] == "| "]
-    return [row for row in rows if len(row) == len(HEAD)]
+    document.write_text(in_markdown(INTRODUCTION, HEAD, ordered))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
@@ -63,7 +64,7 @@ def code_links(payment_id: UUID, status: str, client_data: Mapping[str, str]) ->
     return {name: f"{base}/{path}?token={code_token(payment_id)}" for name, path in paths.items()}
 
 
-class CodeView(APIView):
+class CodeView(APIView, ABC):
     """A drawing of one entry of a payment's ``client_data``, for those who see its order or have its token."""
 
     permission_classes = ()
@@ -86,8 +87,9 @@ class CodeView(APIView):
             self.draw(payment, text), content_type=self.media_type, headers=headers
         )
 
+    @abstractmethod
     def draw(self, payment: PaymentAttempt, text: str) -> bytes | str:
-        raise NotImplementedError
+        """Return the body of the answer."""
 
     def _visible(self, request: Request, payment_id: UUID) -> PaymentAttempt:
         """Return a payment that the requester may see.
