@@ -6,9 +6,10 @@ import io
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connections
 
 from contexts.catalog.domain.imports import read_products
 from contexts.catalog.events import StockAdjusted, VariantBackInStock
@@ -48,6 +49,18 @@ def reserve(variant: Variant, quantity: int = 1) -> StockLine:
     line = StockLine(variant_id=variant.pk, quantity=quantity)
     reserve_stock(reservation_id=variant.pk, lines=[line], expires_at=LATER, now=NOON)
     return line
+
+
+def millisecond(identifier: UUID) -> int:
+    """The Unix time in the first 48 bits of a UUIDv7."""
+    return identifier.int >> 80
+
+
+def begin_another_millisecond() -> None:
+    """Ids tell the order of what was written in different milliseconds."""
+    now = millisecond(new_id())
+    while millisecond(new_id()) == now:
+        pass
 
 
 def ledger(variant: Variant) -> list[tuple[str, int]]:
@@ -199,10 +212,24 @@ def test_stock_that_is_added_with_pieces_is_noted_and_published_once() -> None:
 def test_lines_of_both_ways_stand_in_the_order_in_which_they_were_written() -> None:
     variant = on_sale(stock=3)
     run("UPDATE stock SET on_hand = 4")
+    begin_another_millisecond()
     record(variant, (MovementKind.RECEIVE, 1))
+    begin_another_millisecond()
     run("UPDATE stock SET on_hand = 9")
     assert ledger(variant) == [("adjust", 1), ("receive", 1), ("adjust", 4)]
     assert {row.id.version for row in StockMovement.objects.all()} == {7}
+
+
+def test_an_id_of_the_database_tells_the_millisecond_that_has_begun() -> None:
+    """One that rounds up would stand behind a line of the application that is written after it."""
+    with connections["catalog"].cursor() as cursor:
+        cursor.execute("""
+            SELECT id, floor(extract(epoch FROM began) * 1000)::bigint, floor(extract(epoch FROM ended) * 1000)::bigint
+            FROM (SELECT clock_timestamp() AS began, new_ledger_id() AS id, clock_timestamp() AS ended
+                  FROM generate_series(1, 500)) AS t
+        """)
+        for identifier, began, ended in cursor.fetchall():
+            assert began <= millisecond(identifier) <= ended
 
 
 def test_the_envelope_is_one_that_subscribers_read() -> None:

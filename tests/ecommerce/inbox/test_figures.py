@@ -10,14 +10,11 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["order"])
 
 
 def test_handled_messages_are_counted_by_the_estimate_of_postgresql() -> None:
-    before = figures("order").handled
     for _ in range(3):
         InboxMessage.objects.using("order").create(
             consumer="order.test", message_id=new_id(), event_type="t", outcome="HANDLED", handled_at=clock.now()
         )
     with connections["order"].cursor() as cursor:
-        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("ANALYZE inbox_message")
 
-    after = figures("order")
-
-    assert (after.handled - before, after.waiting, after.parked) == (3, 0, 0)
+    assert figures("order") == (3, 0, 0)
