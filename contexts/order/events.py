@@ -71,6 +71,8 @@ class RefundedLine:
 class OrderRefunded:
     """Money of an order that stands went back to its buyer: ``amount``, with its interest.
 
+    ``of_sale`` is what of it had been paid for the order; the rest had been paid beyond its total. None from before it
+    was told: all.
     ``lines`` are the pieces it was for, none if it was paid twice or given back at the gateway. ``restock``: they can
     be sold again.
     """
@@ -86,6 +88,7 @@ class OrderRefunded:
     lines: list[RefundedLine]
     restock: bool
     refunded_at: datetime
+    of_sale: Money | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

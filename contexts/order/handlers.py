@@ -42,4 +42,5 @@ def book_cancelled_order(event: OrderCancelled, envelope: Envelope) -> None:
 
 @subscribe(OrderRefunded)
 def book_refunded_order(event: OrderRefunded, envelope: Envelope) -> None:
-    book_refund(refunded_at=event.refunded_at, amount=event.amount.amount)
+    of_sale = event.amount if event.of_sale is None else event.of_sale
+    book_refund(refunded_at=event.refunded_at, amount=of_sale.amount)

@@ -133,7 +133,8 @@ class ReturnRequestAdmin(OrderPagesAdmin):
         icon="currency_exchange",
         dialog={
             "title": "Reembolsar a devolução",
-            "description": "O que foi pago pelas peças volta pelo mesmo meio, mesmo que elas ainda não tenham chegado.",
+            "description": "O que foi pago pelas peças volta pelo mesmo meio. Antes de elas chegarem, só se não vão "
+            "voltar ao estoque: depois não há mais como recebê-las.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Reembolsar",
         },

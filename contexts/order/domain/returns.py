@@ -53,12 +53,15 @@ RETURN_LABELS = {
 }
 TRANSITIONS: dict[ReturnStatus, frozenset[ReturnStatus]] = {
     ReturnStatus.REQUESTED: frozenset({ReturnStatus.APPROVED, ReturnStatus.REFUSED, ReturnStatus.REFUNDED}),
-    ReturnStatus.APPROVED: frozenset({ReturnStatus.RECEIVED, ReturnStatus.REFUSED, ReturnStatus.REFUNDED}),
+    ReturnStatus.APPROVED: frozenset(
+        {ReturnStatus.APPROVED, ReturnStatus.RECEIVED, ReturnStatus.REFUSED, ReturnStatus.REFUNDED}
+    ),
     ReturnStatus.RECEIVED: frozenset({ReturnStatus.REFUSED, ReturnStatus.REFUNDED}),
     ReturnStatus.REFUSED: frozenset(),
     ReturnStatus.REFUNDED: frozenset(),
 }
-"""Whoever waives the pieces refunds at once."""
+"""Whoever waives the pieces refunds at once. What is approved, as a withdrawal is from the beginning, may be approved
+again with an answer: how to send the pieces."""
 
 
 class IllegalReturn(Conflict):

@@ -102,7 +102,15 @@ def offer_for(*, order: Order) -> tuple[Money, list[Plan]]:
 
 
 def _missing(order: Order) -> Money:
-    return order.due - total(balance.secured for balance in balances_of(order.id).values())
+    """Return what an order still lacks, in one statement.
+
+    Raises:
+        OrderNotPayable: nothing.
+    """
+    missing = order.due - total(balance.secured for balance in balances_of(order.id).values())
+    if missing.amount <= 0:
+        raise OrderNotPayable("O pedido já está pago.", status=order.status)
+    return missing
 
 
 def _write(attempt: PaymentAttempt, wanted: PaymentRequest, claim: Claim, *, now: datetime) -> None:
@@ -116,10 +124,7 @@ def _write(attempt: PaymentAttempt, wanted: PaymentRequest, claim: Claim, *, now
         others = payments_of(order.id)
         if len(others) >= MOST_ATTEMPTS:
             raise TooManyPayments("Este pedido já teve pagamentos demais.")
-        missing = _missing(order)
-        if missing.amount <= 0:
-            raise OrderNotPayable("O pedido já está pago.", status=order.status)
-        [amount] = settle_amounts([wanted.intent], missing)
+        [amount] = settle_amounts([wanted.intent], _missing(order))
         chosen = _plan(wanted.intent, amount)
         agreed = amount if wanted.expected is None else wanted.expected
         if chosen.total != agreed:

@@ -91,7 +91,8 @@ def ship_order(
 def track_shipment(
     *, shipment_id: UUID, status: str, description: str, location: str, at: datetime, actor: str, now: datetime
 ) -> None:
-    """Write down what the carrier says happened ``at`` some time. The order is delivered with its last parcel.
+    """Write down what the carrier says happened ``at`` some time. The order is delivered with its last parcel; one that
+    came back is not waited for.
 
     The same event twice is kept once, and events may come in any order.
 
@@ -109,14 +110,35 @@ def track_shipment(
         assert order is not None
         event = TrackingEvent(shipment_id=shipment_id, status=status, description=description, location=location, at=at)
         TrackingEvent.objects.using("order").bulk_create([event], ignore_conflicts=True)
-        parcels = {parcel.id: parcel for parcel in Shipment.objects.using("order").filter(order_id=known)}
-        if not parcels[shipment_id].follow(list(parcels[shipment_id].events.using("order").all())):
+        parcel = Shipment.objects.using("order").get(id=shipment_id)
+        if not parcel.follow(list(parcel.events.using("order").all())):
             return
-        parcels[shipment_id].save_change()
+        parcel.save_change()
         count_delivered(known)
-        arrivals = [parcel.delivered_at for parcel in parcels.values() if parcel.status == ShipmentStatus.DELIVERED]
-        if order.status == Status.SHIPPED and len(arrivals) == len(parcels):
-            _deliver(work, order, at=max(filter(None, arrivals)), actor=actor, now=now)
+        deliver_if_arrived(work=work, order=order, actor=actor, now=now)
+
+
+def end_shipping(*, work: UnitOfWork, order: Order, actor: str, now: datetime) -> None:
+    """Note that nothing is left to send of an order that was sent in part, because what was left has been given back;
+    if so. In the open unit of work, the order's row being locked."""
+    if order.status != Status.PARTIALLY_SHIPPED:
+        return
+    if any(line.to_send for line in OrderLine.objects.using("order").filter(order_id=order.id)):
+        return
+    order.ship(everything=True, actor=actor, now=now)
+    order.save_change()
+    deliver_if_arrived(work=work, order=order, actor=actor, now=now)
+
+
+def deliver_if_arrived(*, work: UnitOfWork, order: Order, actor: str, now: datetime) -> None:
+    """Note that an order arrived: all of it was sent, and no parcel is under way. In the open unit of work, the order's
+    row being locked."""
+    if order.status != Status.SHIPPED:
+        return
+    parcels = list(Shipment.objects.using("order").filter(order_id=order.id))
+    arrivals = [parcel.delivered_at for parcel in parcels if parcel.status == ShipmentStatus.DELIVERED]
+    if arrivals and all(parcel.status in (ShipmentStatus.DELIVERED, ShipmentStatus.RETURNED) for parcel in parcels):
+        _deliver(work, order, at=max(filter(None, arrivals)), actor=actor, now=now)
 
 
 def _deliver(work: UnitOfWork, order: Order, *, at: datetime, actor: str, now: datetime) -> None:

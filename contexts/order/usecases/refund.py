@@ -35,8 +35,9 @@ from contexts.order.models import (
     locked_order,
 )
 from contexts.order.usecases.capture import capture_order
+from contexts.order.usecases.fulfil import end_shipping
 from contexts.order.usecases.place_order import AlreadyRequested, Claim
-from contexts.order.usecases.record import asked_of, asking, look_up, record, refundable, write_refund
+from contexts.order.usecases.record import BEYOND, asked_of, asking, look_up, record, refundable, write_refund
 from ecommerce.errors import Conflict, Invalid
 from ecommerce.http import idempotency
 from ecommerce.ids import new_id
@@ -92,8 +93,7 @@ def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now:
     with unit_of_work("order") as work:
         if claim and (earlier := idempotency.claim("order", *claim, resource_id=refund_id)):
             raise AlreadyRequested(earlier)
-        order, pieces = _check(locked_order(wanted.order_id), wanted)
-        returned = _return_of(wanted)
+        order, returned, pieces = _check(locked_order(wanted.order_id), wanted)
         _count(order, pieces, of_return=returned is not None)
         amount = total(one.amount + one.freight for one in pieces)
         balances = balances_of(order.id)
@@ -115,6 +115,7 @@ def refund_lines(*, wanted: RefundRequest, actor: str, claim: Claim | None, now:
         if returned is not None:
             returned.become(ReturnStatus.REFUNDED, now=now, refund=refund)
             order.note("return_refunded", why=wanted.reason, actor=actor, now=now)
+        end_shipping(work=work, order=order, actor=actor, now=now)
     engine.run(run)
     refund.refresh_from_db(using="order")
     return refund
@@ -160,6 +161,7 @@ def finish_refund(*, refund_id: UUID, now: datetime) -> None:
             number=order.number,
             refund_id=refund.id,
             amount=refund.money,
+            of_sale=_of_sale(order, refund),
             reason=refund.reason,
             lines=[RefundedLine(variant_id=line.order_line.variant_id, quantity=line.quantity) for line in lines],
             restock=refund.restock,
@@ -168,17 +170,33 @@ def finish_refund(*, refund_id: UUID, now: datetime) -> None:
         work.publish(event, subject=order.id, version=order.count_event())
 
 
-def _check(order: Order | None, wanted: RefundRequest) -> tuple[Order, list[PricedReturn]]:
-    """Return the order, and what the pieces are worth. Called before money is captured, and again under the lock.
+def _of_sale(order: Order, refund: Refund) -> Money:
+    """Return what of a refund had been paid for the order, and not beyond its total.
+
+    A refund made at the gateway is taken for what had been paid twice, if anything was (``square_up``).
+    """
+    nothing = total((), order.currency)
+    if refund.origin != RefundOrigin.GATEWAY:
+        return refund.money if refund.origin == RefundOrigin.STAFF else nothing
+    paid = total((balance.paid.part for balance in balances_of(order.id).values()), order.currency)
+    others = Refund.objects.using("order").filter(order_id=order.id, origin__in=BEYOND, id__lt=refund.id)
+    settled = total((other.money for other in others), order.currency)
+    beyond = max(nothing, paid - order.due - settled)
+    return max(nothing, refund.money - beyond)
+
+
+def _check(order: Order | None, wanted: RefundRequest) -> tuple[Order, ReturnRequest | None, list[PricedReturn]]:
+    """Return the order, the return if there is one, and what the pieces are worth. Called before money is captured, and
+    again under the lock.
 
     Raises:
-        OrderNotFound, OrderNotRefundable, NothingToRefund
+        OrderNotFound, OrderNotRefundable, IllegalReturn, NothingToRefund
     """
     if order is None:
         raise OrderNotFound("Pedido não encontrado.")
     if order.status not in PAID:
         raise OrderNotRefundable("Só um pedido pago devolve uma parte.", status=order.status)
-    return order, _priced(order, wanted)
+    return order, _return_of(wanted), _priced(order, wanted)
 
 
 def _priced(order: Order, wanted: RefundRequest) -> list[PricedReturn]:
@@ -197,7 +215,7 @@ def _priced(order: Order, wanted: RefundRequest) -> list[PricedReturn]:
 
 
 def _return_of(wanted: RefundRequest) -> ReturnRequest | None:
-    """Return the return that is to be refunded, its order being locked.
+    """Return the return that is to be refunded.
 
     Raises:
         IllegalReturn

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from contexts.order.domain import PAID
 from contexts.order.domain.returns import (
+    IllegalReturn,
     Reason,
     ReturnStatus,
     check_withdrawal,
@@ -95,7 +96,7 @@ def request_return(*, wanted: ReturnWish, actor: str, claim: Claim, now: datetim
 
 
 def approve_return(*, return_id: UUID, answer: str, actor: str, now: datetime) -> None:
-    """Let the buyer send the pieces; ``answer`` tells how.
+    """Let the buyer send the pieces; ``answer`` tells how. Of one that is approved already, the answer is changed.
 
     Raises:
         ReturnNotFound, IllegalReturn
@@ -111,11 +112,15 @@ def refuse_return(*, return_id: UUID, answer: str, actor: str, now: datetime) ->
     """Refuse a return; ``answer`` tells the buyer why. Its pieces may be asked for again.
 
     Raises:
-        ReturnNotFound, IllegalReturn
+        ReturnNotFound
+        IllegalReturn: also if pieces of it are on sale again.
     """
     with _changing(return_id) as (work, order, request):
+        lines = list(request.lines.select_related("order_line"))
+        if any(line.sellable_quantity for line in lines):
+            raise IllegalReturn("Peças desta devolução já voltaram à venda.", status=request.status)
         request.become(ReturnStatus.REFUSED, now=now, answer=answer)
-        for line in request.lines.select_related("order_line"):
+        for line in lines:
             line.order_line.returning_quantity -= line.quantity
             line.order_line.save(using="order", update_fields=["returning_quantity"])
         event = ReturnRefused(order_id=order.id, number=order.number, return_id=request.id, answer=answer)

@@ -11,13 +11,13 @@ from contexts.catalog.models import StockReservation
 from contexts.order import sagas
 from contexts.order.adapters import SandboxGateway
 from contexts.order.events import OrderConfirmed, OrderRefunded
-from contexts.order.models import PaymentAttempt, Refund
+from contexts.order.models import DailySales, PaymentAttempt, Refund
 from contexts.order.usecases import add_payment as adding
 from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.pay import catch_up
 from contexts.order.views.tokens import access_token
 from ecommerce import clock
-from ecommerce.testing import published
+from ecommerce.testing import drain, published
 from tests.contexts.order.conftest import (
     EVERYWHERE,
     as_json,
@@ -163,7 +163,11 @@ def test_what_is_paid_twice_goes_back(shopper, waiting, psp):
         "confirmed", "surplus", SIXTY, "done",
     )  # fmt: skip
     assert booked(waiting) == [("pix", "capture", SIXTY), ("boleto", "capture", SIXTY), ("boleto", "refund", SIXTY)]
-    assert len(published("order", OrderRefunded)) == 1
+    [event] = published("order", OrderRefunded)
+    assert (event.amount, event.of_sale) == (brl("60.00"), brl("0.00"))
+    drain()
+    sales = DailySales.objects.get()
+    assert (sales.revenue, sales.refunded) == (SIXTY, Decimal("0.00"))
 
 
 def test_money_for_a_payment_that_was_let_go_goes_back(shopper, waiting, psp):

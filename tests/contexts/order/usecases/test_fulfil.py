@@ -127,6 +127,25 @@ def test_a_parcel_that_arrives_before_the_rest_is_sent_delivers_nothing_yet():
     assert order.status == "delivered"
 
 
+def test_a_parcel_that_came_back_is_not_waited_for():
+    order = OrderFactory(quantities=[2])
+    [line] = lines(order)
+    first, second = ship(order, {line.id: 1}, "BR1"), ship(order, {line.id: 1}, "BR2")
+    track(first, "delivered", hours=1)
+    track(second, "returned", hours=2)
+    order.refresh_from_db()
+    assert (order.status, order.delivered_at) == ("delivered", NOON + timedelta(hours=1))
+    assert len(published("order", OrderDelivered)) == 1
+
+
+def test_an_order_of_which_every_parcel_came_back_was_not_delivered():
+    order = OrderFactory(quantities=[1])
+    parcel = ship(order)
+    track(parcel, "returned", hours=2)
+    order.refresh_from_db()
+    assert (order.status, order.delivered_at, published("order", OrderDelivered)) == ("shipped", None, [])
+
+
 def test_the_same_event_twice_is_kept_once_and_late_ones_change_nothing():
     order = OrderFactory(quantities=[1])
     parcel = ship(order)
