@@ -36,6 +36,7 @@ DRAIN_SECONDS = 600
 READY_SECONDS = 60
 RATES = (50, 500, 1000)
 RELAY_BATCH = 500
+QUIET_RATE, QUIET_SECONDS = 50, 60.0
 LEFT = "SELECT count(*) FROM catalog_service.outbox_event"
 ARRIVED = f"SELECT count(*) FROM cart_service.inbox_message WHERE consumer = '{CONSUMER}'"  # noqa: S608
 PUBLISHED = "SELECT min(published_at), max(published_at) FROM catalog_service.outbox_archive WHERE created_at >= %s"
@@ -100,6 +101,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often the whole way is measured (default: 3)")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each steady rate is held (default: 5)")
     parser.add_argument("--archived", type=int, default=10_000_000, help="events in the full archive")
+    parser.add_argument("--minutes", type=float, default=10, help="how old the open transaction is (default: 10)")
     parser.add_argument("--brokers", nargs="+", default=["pgmq", "rabbitmq"], choices=["pgmq", "rabbitmq"])
     return parser.parse_args()
 
@@ -146,14 +148,17 @@ def _measure(broker: str, options: argparse.Namespace, note: Note) -> Findings:
         for rate in RATES:
             note(f"{broker}: {rate} events/s")
             found[f"latency at {rate}/s, p50 and p99 ms"] = _latencies(shop, administrator, rate, options.seconds)
-        note(f"{broker}: with an old open transaction")
+        note(f"{broker}: filling the archive with {options.archived} events, while a transaction stays open")
         with shop.administrator() as old:
             old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
             old.execute(LEFT)
-            found["whole way, old open transaction"] = _whole_way(shop, options, lambda n: None)
+            old_at = time.monotonic() + 60 * options.minutes
+            days = _fill_archive(administrator, options.archived)
+            note(f"{broker}: {QUIET_RATE} events/s until the transaction is {options.minutes} minutes old")
+            _keep_busy(shop, administrator, until=old_at)
+            note(f"{broker}: with a full archive and an old open transaction")
+            found["whole way, full archive, old open transaction"] = _whole_way(shop, options, lambda n: None)
             old.execute("COMMIT")
-        note(f"{broker}: filling the archive with {options.archived} events")
-        days = _fill_archive(administrator, options.archived)
         note(f"{broker}: with a full archive")
         found["whole way, full archive"] = _whole_way(shop, options, lambda n: None)
         for day in days:
@@ -233,14 +238,25 @@ def _behind_the_relay(shop: Measured, administrator: psycopg.Connection[Any], co
     return float((before + count - then) / (time.monotonic() - started))
 
 
+def _keep_busy(shop: Measured, administrator: psycopg.Connection[Any], *, until: float) -> None:
+    """Publish and handle a few events all the time, so that rows die that an old transaction keeps."""
+    while (left := until - time.monotonic()) > 0:
+        _steady(shop, administrator, QUIET_RATE, min(left, QUIET_SECONDS))
+
+
 def _latencies(shop: Measured, administrator: psycopg.Connection[Any], rate: int, seconds: float) -> list[float]:
     """Return the median and the 99th percentile, in milliseconds, at a steady rate."""
-    before = administrator.execute(ARRIVED.encode()).fetchall()[0][0]
     started = time.time()
+    _steady(shop, administrator, rate, seconds)
+    return [float(value) for value in administrator.execute(LATENCIES.encode(), [started]).fetchall()[0][0]]
+
+
+def _steady(shop: Measured, administrator: psycopg.Connection[Any], rate: int, seconds: float) -> None:
+    """Publish for so long at a steady rate, and wait until everything took effect."""
+    before = administrator.execute(ARRIVED.encode()).fetchall()[0][0]
     command = [sys.executable, "-m", "tests.bench.steady", str(rate), str(seconds)]
     done = subprocess.run(command, cwd=ROOT, env=shop.stack.environment, check=True, stdout=subprocess.PIPE, text=True)
     _await(administrator, ARRIVED, before + int(done.stdout))
-    return [float(value) for value in administrator.execute(LATENCIES.encode(), [started]).fetchall()[0][0]]
 
 
 def _publish(shop: Measured, count: int) -> None:
