@@ -73,24 +73,29 @@ def await_mail(folder: Path, *, within: float = 60) -> None:
     raise AssertionError(f"no mail within {within} s: {mails(folder)}")
 
 
-def test_a_shop_comes_up_sells_stops_and_survives_a_power_cut(folder: Path) -> None:
+def test_a_shop_comes_up_sells_survives_deaths_and_a_power_cut_and_stops(folder: Path) -> None:
     with running(demo=True, folder=folder) as stack:
         order = buy(stack)
         assert order["status"] == "confirmed"
         await_mail(folder)
         assert stat.S_IMODE((folder / "mail").stat().st_mode) == 0o700
-        family = psutil.Process(stack.pid).children(recursive=True)
-        os.kill(stack.pid, signal.SIGINT)
-        _, alive = psutil.wait_procs(family, timeout=40)
-        assert not alive, "Ctrl-C ends everything that was started"
-
-    with running(demo=True, folder=folder) as stack:
-        assert status_of(stack, order) == "confirmed"
+        a_web_process_that_dies_is_replaced(stack)
         second = buy(stack)
         cut_power(stack)
 
     with running(demo=True, folder=folder) as stack:
-        assert status_of(stack, second) == "confirmed"
+        assert {status_of(stack, each) for each in (order, second)} == {"confirmed"}
+        interrupt(stack)
+
+
+def a_web_process_that_dies_is_replaced(stack: Stack) -> None:
+    killed = stack.web_processes()[0]
+    os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while len(serving := set(stack.web_processes()) - {killed}) < 2:
+        assert time.monotonic() < deadline, f"only {serving} within a minute"
+        time.sleep(0.2)
+    assert psutil.pid_exists(stack.pid)
 
 
 def cut_power(stack: Stack) -> None:
@@ -102,13 +107,9 @@ def cut_power(stack: Stack) -> None:
             process.kill()
 
 
-def test_a_web_process_that_dies_is_replaced_and_the_shop_goes_on() -> None:
-    with running(demo=True) as stack:
-        killed = stack.web_processes()[0]
-        os.kill(killed, signal.SIGKILL)
-        deadline = time.monotonic() + 60
-        while len(serving := set(stack.web_processes()) - {killed}) < 2:
-            assert time.monotonic() < deadline, f"only {serving} within a minute"
-            time.sleep(0.2)
-        assert buy(stack)["status"] == "confirmed"
-        assert psutil.pid_exists(stack.pid)
+def interrupt(stack: Stack) -> None:
+    """Press Ctrl-C, and see that it ends everything that was started."""
+    family = psutil.Process(stack.pid).children(recursive=True)
+    os.kill(stack.pid, signal.SIGINT)
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert not alive, "what was started has not ended"

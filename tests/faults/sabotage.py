@@ -5,16 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
-
-
-def another_key() -> None:
-    """Ask the gateway under a new key each time, so that what was lost is asked for again."""
-    from contexts.order.adapters import SandboxGateway
-
-    charge = SandboxGateway.charge
-    SandboxGateway.charge = lambda self, request: charge(self, replace(request, attempt_id=uuid4()))  # type: ignore[method-assign]
-    SandboxGateway.find = lambda self, attempt_id: None  # type: ignore[method-assign]
 
 
 def nothing_undone() -> None:
@@ -30,4 +20,4 @@ def _nothing(state: Any) -> None:
     """Undo nothing."""
 
 
-SABOTAGE: dict[str, Callable[[], None]] = {"another-key": another_key, "nothing-undone": nothing_undone}
+SABOTAGE: dict[str, Callable[[], None]] = {"nothing-undone": nothing_undone}
