@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.operations import RenameModel
 
 Plan = list[tuple[Any, bool]]
 
@@ -15,7 +16,8 @@ Plan = list[tuple[Any, bool]]
 def is_narrow(alias: str) -> bool:
     """Whether an alias needs the migrations of its own apps only.
 
-    The one with Django's own tables needs all: content types and permissions follow the models of every context.
+    The one with Django's own tables has all on record: content types and permissions follow the models of every
+    context.
     """
     return alias != settings.DEFAULT_APP_CONTEXT
 
@@ -26,8 +28,14 @@ def missing_migrations(alias: str) -> Plan:
     return executor.migration_plan(_targets(executor, alias))
 
 
+def renames_models(plan: Plan) -> bool:
+    """Whether a model is renamed. Django's own command then carries its content type and permissions along."""
+    return any(isinstance(operation, RenameModel) for migration, _ in plan for operation in migration.operations)
+
+
 def migrate(alias: str, *, progress: Callable[..., None] | None = None) -> None:
-    """Apply what is missing of the apps whose tables live on ``alias``.
+    """Apply what is missing of the apps whose tables live on ``alias``. What else is missing there is recorded: it
+    would do nothing, after all models had been built anew for each of its operations.
 
     Raises:
         InconsistentMigrationHistory: a migration is recorded without one that it depends on.
@@ -35,8 +43,12 @@ def migrate(alias: str, *, progress: Callable[..., None] | None = None) -> None:
     executor = MigrationExecutor(connections[alias], progress)
     executor.loader.check_consistent_history(connections[alias])
     targets = _targets(executor, alias)
-    if plan := executor.migration_plan(targets):
-        executor.migrate(targets, plan=plan)
+    plan = executor.migration_plan(targets)
+    if own := [step for step in plan if router.allow_migrate(alias, step[0].app_label)]:
+        executor.migrate(targets, plan=own)
+    for migration, _ in plan:
+        if not router.allow_migrate(alias, migration.app_label):
+            executor.recorder.record_applied(migration.app_label, migration.name)
 
 
 def _targets(executor: MigrationExecutor, alias: str) -> list[tuple[str, str]]:

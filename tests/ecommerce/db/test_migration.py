@@ -6,9 +6,12 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connections
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RenameModel
 from django.db.migrations.recorder import MigrationRecorder
 
-from ecommerce.db.migration import missing_migrations
+from ecommerce.db.migration import missing_migrations, renames_models
 
 CONTEXTS = {"identity", "catalog", "cart", "order", "promotion", "notification"}
 
@@ -50,3 +53,21 @@ def test_one_app_can_be_migrated_as_usual() -> None:
     call_command("migrate", "outbox", database="cart", stdout=out)
 
     assert "No migrations to apply" in out.getvalue()
+
+
+@pytest.mark.django_db(databases=["identity"])
+def test_the_accounts_have_the_migrations_of_everybody_on_record() -> None:
+    loader = MigrationLoader(connections["identity"])
+
+    assert set(loader.graph.nodes) == set(loader.applied_migrations)
+    tables = connections["identity"].introspection.table_names()
+    assert "users" in tables
+    assert "orders" not in tables
+
+
+def test_only_a_plan_with_a_rename_is_left_to_django() -> None:
+    rename = Migration("0002", "catalog")
+    rename.operations = [RenameModel("Product", "Article")]
+
+    assert renames_models([(rename, False)])
+    assert not renames_models([(Migration("0001", "catalog"), False)])
