@@ -116,10 +116,10 @@ def refuse_return(*, return_id: UUID, answer: str, actor: str, now: datetime) ->
         IllegalReturn: also if pieces of it are on sale again.
     """
     with _changing(return_id) as (work, order, request):
+        request.become(ReturnStatus.REFUSED, now=now, answer=answer)
         lines = list(request.lines.select_related("order_line"))
         if any(line.sellable_quantity for line in lines):
-            raise IllegalReturn("Peças desta devolução já voltaram à venda.", status=request.status)
-        request.become(ReturnStatus.REFUSED, now=now, answer=answer)
+            raise IllegalReturn("Peças desta devolução já voltaram à venda.", status=ReturnStatus.RECEIVED.value)
         for line in lines:
             line.order_line.returning_quantity -= line.quantity
             line.order_line.save(using="order", update_fields=["returning_quantity"])

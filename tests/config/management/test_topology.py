@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 
 from config.landscape import Landscape
 from ecommerce.topology import Topology, current
@@ -20,12 +22,21 @@ def topology(*options: str) -> str:
     return out.getvalue()
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which the command has written everything that it writes."""
+    folder = tmp_path_factory.mktemp("written")
+    with override_settings(BASE_DIR=folder):
+        topology("--write")
+        topology("--release")
+    return folder
+
+
 @pytest.fixture
-def docs(tmp_path: Path, settings: Any) -> Path:
-    """The documents and released schemas, written by the command into a directory of its own."""
+def docs(written: Path, tmp_path: Path, settings: Any) -> Path:
+    """The documents and released schemas, in a directory of the test's own."""
     settings.BASE_DIR = tmp_path
-    topology("--write")
-    topology("--release")
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
     return tmp_path / "docs"
 
 
