@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBreaker
 from django.conf import settings
 
+from ecommerce.calls.wire import CallMismatch
 from ecommerce.errors import DomainError, Unreachable
 from ecommerce.observability import metrics
 
@@ -18,10 +19,11 @@ LEVELS = {STATE_CLOSED: 0, STATE_HALF_OPEN: 1, STATE_OPEN: 2}
 class Failure(Exception):
     """An attempt at a call that got no result; ``error`` is what the caller meets if it was the last one.
 
-    ``again`` says whether another attempt is safe, ``counts`` whether it speaks against the neighbour as a whole.
+    ``again`` says whether another attempt is safe. ``counts`` says whether it speaks against the neighbour as a whole;
+    None: it says nothing about it.
     """
 
-    def __init__(self, error: DomainError, outcome: str, *, again: bool, counts: bool = True) -> None:
+    def __init__(self, error: DomainError, outcome: str, *, again: bool, counts: bool | None = True) -> None:
         super().__init__(error.detail)
         self.error = error
         self.outcome = outcome
@@ -31,7 +33,8 @@ class Failure(Exception):
 
 class Breaker:
     """Opens after ``CALLS_BREAKER_FAILURES`` failures in a row. After ``CALLS_BREAKER_SECONDS`` one call at a time may
-    try; the first that is answered closes it."""
+    try; the first that is answered closes it, by whatever answer. What says nothing about the neighbour changes
+    nothing."""
 
     def __init__(self, neighbour: str) -> None:
         self._neighbour = neighbour
@@ -39,7 +42,7 @@ class Breaker:
         self._circuit = CircuitBreaker(
             failure_threshold=settings.CALLS_BREAKER_FAILURES,
             recovery_timeout=settings.CALLS_BREAKER_SECONDS,
-            expected_exception=lambda _, error: isinstance(error, Failure) and error.counts,
+            expected_exception=lambda _, error: isinstance(error, Failure),
             name=neighbour,
         )
 
@@ -57,8 +60,19 @@ class Breaker:
         try:
             if trial:
                 self._show()
-            with self._circuit:
-                yield
+            yield
+        except Failure as failure:
+            if failure.counts:
+                with self._circuit:
+                    raise
+            if failure.counts is False:
+                self._circuit.reset()
+            raise
+        except (DomainError, CallMismatch):
+            self._circuit.reset()
+            raise
+        else:
+            self._circuit.reset()
         finally:
             if trial:
                 self._trial.release()

@@ -24,6 +24,7 @@ ATTEMPTS = 3
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Seconds; each pause is drawn between nothing and twice the bound of the one before it."""
 CONNECT_SECONDS = 1.0
+"""A caller that has less, or less than the method's own time, cannot tell that the neighbour is slow."""
 CONNECTIONS = httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=30)
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 GATEWAY = frozenset({502, 503, 504})
@@ -94,12 +95,17 @@ class Neighbour:
         timeout = httpx.Timeout(left, connect=min(left, CONNECT_SECONDS))
         try:
             return self._http.post(operation.path, content=body, headers=headers, timeout=timeout)
-        except NOT_SENT as error:
-            raise Failure(self._unreachable("There is no connection to"), "unreachable", again=True) from error
         except httpx.TransportError as error:
-            outcome = "timeout" if isinstance(error, httpx.TimeoutException) else "unreachable"
-            failure = self._unreachable("There is no answer from")
-            raise Failure(failure, outcome, again=operation.terms.idempotent) from error
+            sent, late = not isinstance(error, NOT_SENT), isinstance(error, httpx.TimeoutException)
+            had_time = left >= min(operation.terms.timeout, CONNECT_SECONDS) and not isinstance(
+                error, httpx.PoolTimeout
+            )
+            raise Failure(
+                self._unreachable("There is no answer from" if sent else "There is no connection to"),
+                "timeout" if sent and late else "unreachable",
+                again=not sent or operation.terms.idempotent,
+                counts=had_time or not late or None,
+            ) from error
 
     def _answer(self, operation: Operation, response: httpx.Response) -> Any:
         if response.is_success:

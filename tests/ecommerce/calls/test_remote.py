@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import circuitbreaker
+import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -21,6 +23,7 @@ from ecommerce import clock, codec
 from ecommerce.calls import CallInTransaction, CallMismatch, keys, remote
 from ecommerce.calls.operation import operations
 from ecommerce.calls.remote import ATTEMPTS
+from ecommerce.calls.signing import Signer
 from ecommerce.deadline import due_by
 from ecommerce.errors import Conflict, TooMany, Unavailable, Unreachable
 from ecommerce.observability import context as request_context
@@ -230,8 +233,23 @@ def test_a_method_that_the_other_side_lacks_is_a_mismatch(application: Applicati
         parcels.find(ids=[])
 
 
-def test_the_circuit_opens_lets_one_try_and_closes(scripted: Start, parcels: ParcelInterface, settings: Any) -> None:
-    settings.CALLS_BREAKER_FAILURES, settings.CALLS_BREAKER_SECONDS = 3, 0.5
+@pytest.fixture
+def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """Let time pass for circuit breakers; by itself it does not."""
+    now = [time.monotonic()]
+    monkeypatch.setattr(circuitbreaker, "monotonic", lambda: now[0])
+
+    def let_pass(seconds: float) -> None:
+        now[0] += seconds
+
+    yield let_pass
+    remote.forget_neighbours()
+
+
+def test_the_circuit_opens_lets_one_try_and_closes(
+    scripted: Start, parcels: ParcelInterface, settings: Any, stopwatch: Callable[[float], None]
+) -> None:
+    settings.CALLS_BREAKER_FAILURES, settings.CALLS_BREAKER_SECONDS = 3, 2
     failing = body(503, b"", "text/plain")
     server = scripted(failing)
 
@@ -246,15 +264,17 @@ def test_the_circuit_opens_lets_one_try_and_closes(scripted: Start, parcels: Par
     opened = counted("calls_total", interface="ParcelInterface", method="send", outcome="open")
     with pytest.raises(Unreachable) as refusal:
         parcels.send(parcel=parcel())
-    assert refusal.value.params == {"context": "catalog", "retry_after": 1}
+    assert refusal.value.params == {"context": "catalog", "retry_after": 2}
     assert len(server.requests) == 3
     assert counted("calls_total", interface="ParcelInterface", method="send", outcome="open") == opened + 1
 
-    until(lambda: sent(server, parcels) == 4)
+    stopwatch(2)
+    assert [sent(server, parcels) for _ in range(2)] == [4, 4]
     assert state() == 2, "the try failed"
 
     server.answers[:] = [body(200, b"null")]
-    until(lambda: sent(server, parcels) == 5)
+    stopwatch(2)
+    assert sent(server, parcels) == 5
     assert state() == 0
     parcels.send(parcel=parcel())
     assert len(server.requests) == 6
@@ -276,14 +296,15 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_half_open_only_one_call_at_a_time_tries(scripted: Start, parcels: ParcelInterface, settings: Any) -> None:
-    settings.CALLS_BREAKER_FAILURES, settings.CALLS_BREAKER_SECONDS = 1, 0.2
+def test_half_open_only_one_call_at_a_time_tries(
+    scripted: Start, parcels: ParcelInterface, settings: Any, stopwatch: Callable[[float], None]
+) -> None:
+    settings.CALLS_BREAKER_FAILURES, settings.CALLS_BREAKER_SECONDS = 1, 2
     server = scripted(body(503, b"", "text/plain"))
     with pytest.raises(Unreachable):
         parcels.send(parcel=parcel())
     server.answers[:] = [silence]
-    breaker = remote.neighbour("catalog", server.url)._breaker
-    until(lambda: breaker._circuit.state == "half_open")
+    stopwatch(2)
 
     trial = threading.Thread(target=lambda: sent(server, parcels))
     trial.start()
@@ -295,6 +316,52 @@ def test_half_open_only_one_call_at_a_time_tries(scripted: Start, parcels: Parce
 
     assert "retry_after" in refusal.value.params
     assert len(server.requests) == 2
+
+
+def test_a_caller_that_had_too_little_time_opens_nothing(
+    scripted: Start, parcels: ParcelInterface, settings: Any
+) -> None:
+    settings.CALLS_BREAKER_FAILURES = 1
+    server = scripted(silence, FOUND)
+    with due_by(clock.now() + timedelta(milliseconds=200)), pytest.raises(Unreachable):
+        parcels.find(ids=[])
+
+    assert parcels.find(ids=[]) == []
+    assert len(server.requests) == 2
+
+
+def test_nor_does_one_that_finds_all_connections_taken(
+    scripted: Start, parcels: ParcelInterface, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLS_BREAKER_FAILURES = 2
+    monkeypatch.setattr(remote, "CONNECTIONS", httpx.Limits(max_connections=1))
+    server = scripted(silence)
+    holder = threading.Thread(target=lambda: sent(server, parcels))
+    holder.start()
+    until(lambda: len(server.requests) == 1)
+    with pytest.raises(Unreachable):
+        parcels.find(ids=[])
+    state = remote.neighbour("catalog", server.url)._breaker._circuit.state
+    server.released.set()
+    holder.join(10)
+
+    assert (state, len(server.requests)) == ("closed", 1)
+
+
+def test_what_goes_wrong_on_this_side_does_not_close_the_circuit(
+    scripted: Start, parcels: ParcelInterface, settings: Any, stopwatch: Callable[[float], None], service_keys: Path
+) -> None:
+    settings.CALLS_BREAKER_FAILURES, settings.CALLS_BREAKER_SECONDS = 1, 2
+    server = scripted(body(503, b"", "text/plain"), body(200, b"null"))
+    assert sent(server, parcels) == 1
+    stopwatch(2)
+    neighbour = remote.neighbour("catalog", server.url)
+    neighbour._signer = Signer("catalog")
+    settings.SERVICE_KEYS_DIR = str(service_keys / "missing")
+    with pytest.raises(ImproperlyConfigured):
+        parcels.send(parcel=parcel())
+
+    assert neighbour._breaker._circuit.state == "half_open"
 
 
 def test_a_token_that_is_not_accepted_any_more_is_made_anew_at_once(
