@@ -59,6 +59,12 @@ CALLS_BREAKER_SECONDS = env.float("CALLS_BREAKER_SECONDS", default=5.0)
 """After so many failures in a row a neighbour is left alone for so long."""
 CACHE_URL = env.str("CACHE_URL", default="locmemcache://?max_entries=50000")
 CACHES = {"default": env.cache_url_config(CACHE_URL)}
+if CACHE_URL.startswith("redis"):
+    CACHES["default"]["OPTIONS"] = {
+        "socket_connect_timeout": 0.25, "socket_timeout": 0.25, **CACHES["default"].get("OPTIONS", {}),
+    }  # fmt: skip
+    """Seconds: what asks for limits and tokens is in the same rack, and every request waits for it. The URL may say
+    otherwise: ``?socket_timeout=1``."""
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", default="")

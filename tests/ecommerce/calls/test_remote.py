@@ -333,13 +333,13 @@ def test_a_caller_that_had_too_little_time_opens_nothing(
 def test_nor_does_one_that_finds_all_connections_taken(
     scripted: Start, parcels: ParcelInterface, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.CALLS_BREAKER_FAILURES = 2
+    settings.CALLS_BREAKER_FAILURES = 1
     monkeypatch.setattr(remote, "CONNECTIONS", httpx.Limits(max_connections=1))
     server = scripted(silence)
     holder = threading.Thread(target=lambda: sent(server, parcels))
     holder.start()
     until(lambda: len(server.requests) == 1)
-    with pytest.raises(Unreachable):
+    with due_by(clock.now() + timedelta(seconds=1.2)), pytest.raises(Unreachable):
         parcels.find(ids=[])
     state = remote.neighbour("catalog", server.url)._breaker._circuit.state
     server.released.set()
