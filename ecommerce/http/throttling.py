@@ -1,7 +1,8 @@
 """Rate limits: fixed windows counted in the cache, per customer or per address.
 
 With a cache that processes share (Redis) the limits hold for the whole installation, else for each process. When Redis
-is down nobody is limited: a shop that sells without limits is better than one that does not sell.
+is down nobody is limited: a shop that sells without limits is better than one that does not sell. It is asked again
+after two seconds, so that not every request waits for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 import structlog
+from circuitbreaker import CircuitBreaker
 from django.conf import settings
 from django.core.cache import DEFAULT_CACHE_ALIAS, BaseCache, caches
 from django.core.cache.backends.redis import RedisCache
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 logger = structlog.get_logger(__name__)
+shared_cache = CircuitBreaker(1, recovery_timeout=2, expected_exception=RedisError, name="cache of rate limits")
 PERIODS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "day": 86400, "d": 86400}
 
 
@@ -120,8 +123,11 @@ def seconds_to_wait(scope: str, names: Sequence[str], headers: MutableMapping[st
     rates = rates_of(settings.THROTTLE_RATES.get(scope, ""))
     if not rates:
         return 0
+    if shared_cache.opened:
+        return 0
     try:
-        standings = count([f"{scope}:{name}" for name in names], rates, now=time.time())
+        with shared_cache:
+            standings = count([f"{scope}:{name}" for name in names], rates, now=time.time())
     except RedisError:
         logger.exception("throttle_without_cache", scope=scope)
         return 0

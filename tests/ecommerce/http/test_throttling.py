@@ -3,8 +3,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
+import circuitbreaker
 import pytest
 import redis as redis_client
 from django.core.cache import cache
@@ -46,6 +48,7 @@ def limits(settings: Settings) -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+    throttling.shared_cache.reset()
 
 
 @pytest.fixture(autouse=True)
@@ -133,13 +136,23 @@ def test_rates_are_read_as_they_are_written() -> None:
             rates_of(wrong)
 
 
-def test_the_shop_sells_without_limits_while_the_cache_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shop_sells_without_limits_while_the_cache_is_down_and_asks_it_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
     def down(*_: Any) -> Any:
+        asked.append(1)
         raise RedisDown
 
-    monkeypatch.setattr(throttling, "_increment", down)
+    with monkeypatch.context() as patch:
+        patch.setattr(throttling, "_increment", down)
+        assert [get().status_code for _ in range(6)] == [200] * 6
+        assert len(asked) == 1
 
-    assert get().status_code == 200
+    now = monotonic()
+    monkeypatch.setattr(circuitbreaker, "monotonic", lambda: now + 2)
+    assert [get().status_code for _ in range(4)] == [200, 200, 200, 429]
 
 
 @pytest.mark.parametrize(
