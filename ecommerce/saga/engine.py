@@ -189,18 +189,21 @@ def _first_attempt(r: Run, position: int, status: StepStatus, now: datetime) -> 
 def run(saga_run: Run) -> Run:
     """Run a saga on until it ends, waits, or must pause before another attempt; return it.
 
-    Call it outside any transaction. It raises nothing that a step raised: look at ``status`` and ``failure``.
+    Call it outside any transaction. It raises nothing that a step raised: look at ``status`` and ``failure``. Whoever
+    lost the lease on the way gets it suspended, with the last status that was recorded here.
     """
     refuse_open_transaction(f"saga {saga_run.saga.type}")
+    recorded = saga_run.status
     try:
         span = tracing.span(f"saga {saga_run.saga.type}", _about(saga_run), parent=_caller(saga_run.origin))
         with request_context.bound(**saga_run.origin), span:
             while saga_run.status not in ENDED and not saga_run.suspended:
+                recorded = saga_run.status
                 _attempt(saga_run)
             span.set({"saga.status": saga_run.status.value})
     except LeaseLost:
         log.warning("saga_lease_lost", saga=saga_run.saga.type, saga_id=str(saga_run.id))
-        saga_run.suspended, saga_run.error, saga_run.failure = True, None, None
+        saga_run.status, saga_run.suspended, saga_run.error, saga_run.failure = recorded, True, None, None
     if saga_run.status in ENDED:
         metrics.SAGAS_ENDED.labels(saga_run.context, saga_run.saga.type, saga_run.status.value).inc()
     return saga_run

@@ -33,6 +33,35 @@ def test_the_task_runs_what_is_due_in_every_context(world, registered):
     assert resume_sagas() == 0
 
 
+@pytest.mark.django_db(transaction=True, databases=EVERYWHERE)
+def test_however_many_runs_are_asked_for_two_threads_of_a_worker_do_them(world, registered):
+    registered(world.step("a"))
+    hanging, go_on = threading.Semaphore(0), threading.Event()
+
+    def hang() -> None:
+        hanging.release()
+        assert go_on.wait(timeout=30)
+
+    world.answers["a.do"] = [hang] * 3
+    for _ in range(3):
+        begin()
+    pass_time("order", Step("").lease)
+
+    def resume() -> int:
+        try:
+            return resume_sagas()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(3) as pool:
+        busy = [pool.submit(resume) for _ in range(2)]
+        for _ in busy:
+            assert hanging.acquire(timeout=30)
+        refused = pool.submit(resume).result(timeout=30)
+        go_on.set()
+        assert (refused, sum(each.result(timeout=30) for each in busy)) == (0, 3)
+
+
 @pytest.mark.django_db(databases=EVERYWHERE)
 def test_a_context_whose_database_is_away_does_not_stop_the_others(world, registered, monkeypatch):
     registered(world.step("a"))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from ecommerce import clock
 from ecommerce.deadline import seconds_left
@@ -118,6 +119,16 @@ def test_who_lost_the_lease_knows_nothing_of_how_the_saga_ends(world, three):
     engine.run(run)
     assert (run.suspended, run.error, run.failure) == (True, None, None)
     assert stored(run.id).status == "COMPLETED"
+
+
+def test_who_lost_the_lease_during_the_last_step_does_not_report_the_end(world, three):
+    run = begin()
+    ended = {"service": "order", "saga": "TOY", "status": "COMPLETED"}
+    before = REGISTRY.get_sample_value("sagas_ended_total", ended) or 0
+    world.answers["c.do"] = [lambda: resume() and None]
+    engine.run(run)
+    assert (run.suspended, run.status, stored(run.id).status) == (True, "RUNNING", "COMPLETED")
+    assert REGISTRY.get_sample_value("sagas_ended_total", ended) == before + 1
 
 
 def test_sagas_are_claimed_oldest_first_and_no_more_than_asked(world, three):
