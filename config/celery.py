@@ -4,9 +4,8 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging
 from django.conf import settings
-from django.db import connections
 
 from ecommerce.observability import tasks as observed
 
@@ -16,8 +15,6 @@ app = Celery("config")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 observed.connect()
-
-
 app.steps["worker"].update({"ecommerce.worker:EventThreads", "ecommerce.worker:Watched"})
 
 
@@ -27,9 +24,3 @@ def keep_our_logging(**_: Any) -> None:
     from logging.config import dictConfig
 
     dictConfig(settings.LOGGING)
-
-
-@worker_process_init.connect
-def close_inherited_connections(**_: Any) -> None:
-    """A forked child must not use its parent's database sockets."""
-    connections.close_all()

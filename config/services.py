@@ -16,11 +16,19 @@ from ecommerce.messaging.rabbitmq import RabbitBroker
 from ecommerce.topology import Topology
 
 USUAL_RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
+NOT_FOR_ALL = ("DATABASE_URL", "CONTEXTS", "BACK_OFFICE", "JWT_PRIVATE_KEY")
+"""Variables that a service gets only where it is told so."""
 PAYING = ("order", BACK_OFFICE)
 """Who speaks with the payment gateway: orders, and the back office when staff refunds."""
-NOT_FOR_ALL = ("DATABASE_URL", "CONTEXTS", "BACK_OFFICE", "JWT_PRIVATE_KEY", "SANDBOX_PSP_API_KEY",
-               "SANDBOX_PSP_WEBHOOK_SECRET")  # fmt: skip
-"""Variables that a service gets only where it needs them."""
+USERS = {
+    "SANDBOX_PSP_API_KEY": PAYING,
+    "SANDBOX_PSP_WEBHOOK_SECRET": PAYING,
+    "STRIPE_API_KEY": PAYING,
+    "STRIPE_WEBHOOK_SECRET": PAYING,
+    "SMS_TOKEN": ("notification",),
+    "EMAIL_URL": ("identity", "notification", BACK_OFFICE),
+}
+"""By variable, who gets it: whoever speaks with that other party."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,8 @@ class Services:
 
     def environment_of(self, name: str) -> dict[str, str]:
         """Return all that the processes of a context, or of the back office, see: its own database, the addresses of
-        the others, and no secret that it can do without."""
+        the others, and the secrets of the other parties that it speaks with. What all services sign and encrypt with
+        for themselves (``SECRET_KEY``) is the same here, as this is one machine."""
         own = {
             "PORT": str(self.ports[name]),
             "TRUSTED_PROXY_COUNT": "1",
@@ -55,8 +64,13 @@ class Services:
             "JWT_PRIVATE_KEY": settings.JWT_PRIVATE_KEY if name == "identity" else "",
             "JWT_PUBLIC_KEYS": "".join(settings.JWT_PUBLIC_KEYS.values()),
         }
-        shared = self.for_the_payment_gateway() if name in PAYING else self.for_anybody()
-        return {**shared, **own, **(self._back_office() if name == BACK_OFFICE else self._context(name))}
+        given = {key: value for key, value in self.common.items() if name in USERS.get(key, ())}
+        return {
+            **self.for_anybody(),
+            **given,
+            **own,
+            **(self._back_office() if name == BACK_OFFICE else self._context(name)),
+        }
 
     def for_anybody(self) -> dict[str, str]:
         """Return the part of the environment that is nobody's secret."""
@@ -95,7 +109,7 @@ class Services:
 
 def _private(variable: str) -> bool:
     of_a_context = variable.endswith(("_DATABASE_URL", "_ADMINISTRATOR_URL")) and variable != QUEUES_URL
-    return of_a_context or variable in NOT_FOR_ALL
+    return of_a_context or variable in NOT_FOR_ALL or variable in USERS
 
 
 def usual_broker() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from ecommerce.errors import DomainError
 from ecommerce.observability import context as request_context
 
 log = structlog.get_logger(__name__)
+MILLISECONDS = re.compile(r"-?\d{1,9}", re.ASCII)
 
 
 @csrf_exempt
@@ -86,7 +88,7 @@ def _time_left(request: HttpRequest, operation: Operation) -> timedelta:
     header = request.headers.get(wire.DEADLINE, "")
     if not header:
         return timedelta(seconds=operation.terms.timeout)
-    if not header.lstrip("-").isdecimal():
+    if not MILLISECONDS.fullmatch(header):
         raise Refused("malformed_call", f"{wire.DEADLINE} is a number of milliseconds.")
     seconds = min(int(header) / 1000, operation.terms.timeout)
     if seconds <= 0:

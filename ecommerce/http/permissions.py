@@ -20,14 +20,6 @@ class Authenticated(BasePermission):
         return principal_of(request).is_authenticated
 
 
-class IsStaff(BasePermission):
-    """Anybody who works here."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        principal = principal_of(request)
-        return principal.is_authenticated and principal.is_staff
-
-
 class HasScope(BasePermission):
     """Anybody whose roles grant ``scope``, a Django permission such as ``catalog.change_product``.
 

@@ -46,11 +46,6 @@ BY_KIND: dict[Kind, Title] = {
 }
 
 
-def register_title(code: str, *, portuguese: str, english: str) -> None:
-    """Give the problems with ``code`` a title of their own instead of their kind's."""
-    BY_CODE[code] = (portuguese, english)
-
-
 def title_of_error(error: DomainError, language: Language) -> str:
     return _in(language, BY_CODE.get(error.code) or BY_KIND[error.kind])
 

@@ -18,8 +18,8 @@ from structlog.typing import ExcInfo
 from ecommerce.observability.context import bound_or_none
 
 PERSONAL = (
-    "email", "e_mail", "cpf", "cnpj", "phone", "password", "passwd", "secret", "token", "authorization", "cookie",
-    "address", "card_number", "cvv", "recipient",
+    "email", "e_mail", "cpf", "cnpj", "tax_id", "phone", "password", "passwd", "secret", "token", "authorization",
+    "cookie", "address", "card_number", "cvv", "recipient",
 )  # fmt: skip
 """A value is hidden when its key contains one of these words."""
 HIDDEN = "[redacted]"

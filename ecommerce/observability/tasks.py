@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from celery.signals import before_task_publish, task_postrun, task_prerun, worker_process_shutdown
+from celery.signals import before_task_publish, task_postrun, task_prerun
 
 from ecommerce.observability import context, tracing
 
@@ -18,7 +18,6 @@ def connect() -> None:
     before_task_publish.connect(_name_the_request, dispatch_uid="observability")
     task_prerun.connect(_begin, dispatch_uid="observability")
     task_postrun.connect(_end, dispatch_uid="observability")
-    worker_process_shutdown.connect(_flush, dispatch_uid="observability")
 
 
 def _name_the_request(headers: dict[str, Any], **_: Any) -> None:
@@ -59,7 +58,3 @@ def _end(task: Any, retval: Any, state: str | None, **_: Any) -> None:
     if state == "FAILURE":
         span.fail(type(retval).__qualname__)
     entered.close()
-
-
-def _flush(**_: Any) -> None:
-    tracing.flush()

@@ -42,13 +42,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return ErrorWrapper(self)
 
 
-def close_pools() -> None:
-    """Close every pool of this process. A worker does so before it exits, or it waits for the pools' threads."""
-    while DatabaseWrapper._connection_pools:
-        _, pool = DatabaseWrapper._connection_pools.popitem()
-        pool.close()
-
-
 _inherited: list[Any] = []
 """Pools and connections of the parent process. Kept alive, because closing them would end the parent's sessions."""
 

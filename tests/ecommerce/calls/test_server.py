@@ -213,7 +213,8 @@ def test_a_call_without_time_left_is_not_begun(
 
 
 def test_a_deadline_that_is_no_number_is_malformed(ask: Callable[..., httpx.Response]) -> None:
-    assert refusal(ask(X_Deadline_Ms="soon")) == (400, "malformed_call")
+    for wrong in ("soon", "--5", 5000 * "9"):
+        assert refusal(ask(X_Deadline_Ms=wrong)) == (400, "malformed_call")
 
 
 @pytest.mark.parametrize(("milliseconds", "most"), [("", 2), ("500", 0.5), ("60000", 2)])

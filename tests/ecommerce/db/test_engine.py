@@ -15,7 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from ecommerce.db.bootstrap import connect_administrator, drop_database
 from ecommerce.db.configuration import MAINTENANCE_DATABASE, context_databases
-from ecommerce.db.engine.base import DatabaseWrapper, close_pools
+from ecommerce.db.engine.base import DatabaseWrapper
 from ecommerce.db.queues import broker_dsn
 
 ALIASES = ["identity", "catalog", "cart", "order", "promotion", "notification"]
@@ -72,7 +72,6 @@ def test_a_forked_child_leaves_its_parents_connections_alone() -> None:
             with connections["cart"].cursor() as cursor:
                 cursor.execute("SELECT pg_backend_pid()")
                 os.write(writer, str(cursor.fetchone()[0]).encode())
-            close_pools()
         finally:
             os._exit(0)
     os.close(writer)

@@ -14,7 +14,7 @@ from rest_framework.test import APIRequestFactory
 
 from ecommerce.http import keys
 from ecommerce.http.authentication import InvalidToken, verify
-from ecommerce.http.permissions import HasScope, IsStaff
+from ecommerce.http.permissions import HasScope
 from ecommerce.http.views import APIView
 from ecommerce.observability import context
 
@@ -36,13 +36,6 @@ class Public(APIView):
 
 class ForEditors(APIView):
     permission_classes = [HasScope("catalog.change_product")]
-
-    def get(self, request: Request) -> Response:
-        return Response()
-
-
-class ForStaff(APIView):
-    permission_classes = [IsStaff]
 
     def get(self, request: Request) -> Response:
         return Response()
@@ -159,8 +152,3 @@ def test_a_missing_scope_is_forbidden_and_named(token: Token) -> None:
     assert "catalog.change_product" in response.data["detail"]
     assert get(ForEditors, token(scope="catalog.change_product")).status_code == 200
     assert get(ForEditors).status_code == 401
-
-
-def test_staff_views_are_for_staff(token: Token) -> None:
-    assert get(ForStaff, token()).status_code == 403
-    assert get(ForStaff, token(staff=True)).status_code == 200

@@ -15,7 +15,7 @@ from rest_framework.test import APIRequestFactory
 
 from ecommerce.errors import Conflict, DomainError, Forbidden, Invalid, Kind, NotFound, Unauthorized, Unavailable
 from ecommerce.http import errors
-from ecommerce.http.titles import BY_CODE, register_title
+from ecommerce.http.titles import BY_CODE
 from ecommerce.http.views import APIView
 from ecommerce.observability import context
 
@@ -134,8 +134,7 @@ def test_titles_follow_the_language_of_the_client(header: str, title: str) -> No
 
 
 def test_a_code_may_have_a_title_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BY_CODE, "card_declined", ("", ""))
-    register_title("card_declined", portuguese="Cartão recusado", english="Card declined")
+    monkeypatch.setitem(BY_CODE, "card_declined", ("Cartão recusado", "Card declined"))
 
     assert raised(Declined(), **{"Accept-Language": "en"}).data["title"] == "Card declined"
 

@@ -98,12 +98,13 @@ def test_personal_data_and_secrets_are_hidden_at_any_depth(lines: Lines) -> None
         "x",
         email="ana@example.com",
         Customer_CPF="1",
+        tax_id="52998224725",
         access_token="t",
         order={"shippingAddress": {"street": "Rua A"}, "lines": [{"phone": "1", "sku": "A"}], "X-Authorization": "b"},
     )
 
     entry = only(lines)
-    assert (entry["email"], entry["Customer_CPF"], entry["access_token"]) == (HIDDEN,) * 3
+    assert [entry[key] for key in ("email", "Customer_CPF", "tax_id", "access_token")] == [HIDDEN] * 4
     assert entry["order"] == {
         "shippingAddress": HIDDEN,
         "lines": [{"phone": HIDDEN, "sku": "A"}],
