@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import structlog
 from django.conf import settings
 from django.db import connections
 
@@ -12,11 +13,12 @@ from ecommerce import codec
 from ecommerce.calls.operation import Operation, operations
 from ecommerce.calls.providers import has_stand_in, provider_of
 from ecommerce.calls.remote import neighbour
-from ecommerce.errors import DomainError
+from ecommerce.errors import DomainError, Unavailable
 from ecommerce.observability import tracing
 from ecommerce.topology import current
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 class CallInTransaction(RuntimeError):
@@ -75,6 +77,10 @@ def _call_here(operation: Operation, arguments: dict[str, Any]) -> Any:
     except DomainError as error:
         error.params = codec.to_builtins(error.params)
         raise
+    except Exception as error:
+        context = operation.terms.context
+        log.exception("call_failed", call=str(operation))
+        raise Unavailable(f"{context} could not do what was asked.", context=context) from error
     return operation.decode_result(codec.encode(result)) if settings.CALLS_ROUND_TRIP else result
 
 

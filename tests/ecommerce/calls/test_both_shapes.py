@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ecommerce.calls import providers
 from ecommerce.calls.client import connect
 from ecommerce.calls.operation import Operation, operations
-from ecommerce.errors import DomainError, TooMany
+from ecommerce.errors import DomainError, TooMany, Unavailable
 from ecommerce.money import Money
 from tests.architecture.test_calls import INTERFACES
 from tests.architecture.values import values
@@ -124,6 +124,21 @@ def test_errors_are_the_same(operation: Operation, application: Application, at:
         assert (over_http.code, over_http.detail) == (here.code, here.detail)
         assert over_http.params.keys() == here.params.keys()
         assert over_http.params["total"] == here.params["total"] == {"amount": "9.90", "currency": "BRL"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS[:1], ids=str)
+def test_a_crash_is_the_same(operation: Operation, application: Application, at: Callable[[str], None]) -> None:
+    told = []
+    with answering(operation) as recorder:
+        recorder.answer = ValueError("secret")
+        for url in (application.url, ""):
+            at(url)
+            with pytest.raises(Unavailable) as raised:
+                getattr(connect(operation.interface), operation.name)(**example(operation))
+            told.append((type(raised.value), raised.value.code, raised.value.detail, raised.value.params))
+
+    assert told[0] == told[1]
+    assert "secret" not in told[0][2]
 
 
 @each_operation
