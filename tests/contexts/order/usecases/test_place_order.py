@@ -327,7 +327,7 @@ def test_an_unexpected_failure_gives_everything_back_and_tells_nothing(shopper, 
     monkeypatch.setattr("contexts.promotion.provider.redeem", broken)
     CouponFactory(code="DEZ")
     answer = shopper.fill(shirt, coupon="DEZ").check_out()
-    assert (answer.status_code, answer.json()["code"]) == (503, "order_refused")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "secret" not in answer.content.decode()
     assert "ZeroDivision" not in answer.content.decode()
     assert (Order.objects.get().status, stock_of(shirt)) == ("failed", (10, 0))
