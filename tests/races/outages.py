@@ -15,7 +15,7 @@ from tests.races.arena import CARD, POLL_SECONDS, SLOW_CARD, Arena, counted, out
 from tests.races.crowd import Sent
 
 DECLINED = {"method": "card", "card_token": "tok_declined"}
-NOT_YET = {"no answer", "202", "409 idempotency_in_flight"}
+NOT_YET = {"no answer", "202", "409 idempotency_in_flight", "503 unreachable"}
 """Outcomes after which a buyer asks again, under the same key."""
 FINAL = {"201", "402 payment_declined", "409 out_of_stock", "409 coupon_refused"}
 RECOVERY_SECONDS = 240.0
