@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -94,12 +94,15 @@ class Stack:
         found: dict[str, str] = json.loads(self.manage("shell", "--command", SUBSCRIPTIONS).splitlines()[-1])
         return found
 
-    def web_processes(self, *, older_than: float = 0.0) -> list[int]:
-        """Return the processes that answer requests, for so many seconds, without the one that watches over them."""
+    def web_processes(self, *, older_than: float = 0.0, of: Collection[str] = ()) -> list[int]:
+        """Return the processes that answer requests, for so many seconds, without those that watch over them: all, or
+        where there are six services those ``of`` some."""
         everything = psutil.Process(self.pid).children(recursive=True)
         family = [child for child in everything if "granian" in " ".join(command_of(child))]
+        ports = {_port(url) for name, url in self.services.items() if name in of}
+        watching = [each for each in family if not ports or ports & set(command_of(each))]
         born = time.time() - older_than
-        return [child.pid for child in family if child.parent() in family and child.create_time() <= born]
+        return [child.pid for child in family if child.parent() in watching and child.create_time() <= born]
 
 
 @contextmanager

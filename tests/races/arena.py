@@ -33,6 +33,8 @@ from tests.races.evidence import Evidence, Scene, gather, moving
 API = "/api/v1"
 WEB_WORKERS = {Shape.ONE: 4, Shape.SERVICES: 2}
 """Web processes: of the only service, or of each; a service with one would let nobody race in it."""
+IN_A_PURCHASE = ("cart", "catalog", "order", "promotion")
+"""The services that a purchase asks."""
 STEADY_SECONDS = 6.0
 """Granian takes a process that dies within 5.5 seconds of its start for one that cannot run, and gives up."""
 SETTLE_SECONDS = 240.0
@@ -224,7 +226,7 @@ class Arena:
 
     def kill_a_web_process(self, random: Random) -> bool:
         """Kill one as a power failure would; whoever supervises it starts another. Tell whether one was old enough."""
-        serving = self.stack.web_processes(older_than=STEADY_SECONDS)
+        serving = self.stack.web_processes(older_than=STEADY_SECONDS, of=IN_A_PURCHASE)
         if serving:
             os.kill(random.choice(serving), signal.SIGKILL)
         return bool(serving)
