@@ -88,8 +88,8 @@ bench-shapes: $(STAMP)  ## measure the same shop in one process and as six servi
 faults: $(STAMP)  ## kill, stop and cut off what takes part in events, and audit the databases (SEED=, RUNS=, ONLY=, BROKER=, KEEP=)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(BROKER),--brokers $(BROKER)) $(if $(KEEP),--keep)
 
-races: $(STAMP)  ## many clients at the same moment against a running shop, and audit its books (SEED=, RUNS=, ONLY=, URL=, KEEP=)
-	$(BIN)/python -m tests.races $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(URL),--url $(URL)) $(if $(KEEP),--keep)
+races: $(STAMP)  ## many clients at the same moment against a running shop, and audit its books (SHAPE=one|services, BROKER=, URL=, SEED=, RUNS=, ONLY=, KEEP=)
+	$(BIN)/python -m tests.races $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(if $(URL),--url $(URL)) $(if $(SHAPE),--shape $(SHAPE)) $(if $(BROKER),--broker $(BROKER)) $(if $(KEEP),--keep)
 
 audit: $(STAMP)  ## the locked packages: hashes, withdrawn releases, known weaknesses, licences
 	$(BIN)/python -m tests.audit

@@ -20,9 +20,9 @@ back: when it is given up it waits for a person. So does an undo that is given u
 """
 DEFAULTS = f"""
 Unless a table says otherwise a step is tried once, an undo {Retry().undo_attempts} times, and an outcome may stay
-unknown {Retry().unknown_attempts} times. Pauses begin at {Retry().first_pause.seconds} seconds and double up to
-{Retry().longest_pause.seconds} seconds, by lot. An attempt has {Step("").within.seconds} seconds, and its lease is
-{MARGIN.seconds} seconds longer.
+unknown {Retry().unknown_attempts} times. An undo whose neighbour cannot be reached waits for as long as that takes.
+Pauses begin at {Retry().first_pause.seconds} seconds and double up to {Retry().longest_pause.seconds} seconds, by lot.
+An attempt has {Step("").within.seconds} seconds, and its lease is {MARGIN.seconds} seconds longer.
 """
 
 

@@ -16,15 +16,19 @@ DOT_SEGMENT = r"(/|%2f)(\.|%2e){1,2}(/|%2f|\?|$)"
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 60
 """Between two pieces of an answer, or of a body that is sent."""
+RETRY_SECONDS = 5
+"""When to ask again for a service that does not answer."""
 LIMITS = {"minute": ("100r/m", 99), "hour": ("16r/m", 999)}
 """Requests of one address: how fast they may come in the long run, and how many at once after a pause. So 100 a minute
 and, as nginx counts whole requests per minute, 960 an hour, each saved up at most once."""
 LOGIN_LIMIT = ("5r/m", 4)
 LOGINS = ("/_allauth/app/v1/auth/login", "/_allauth/app/v1/auth/password", "/admin/login")
 """Where passwords are tried, or mails asked for."""
-PROBLEM = (
+TOO_MANY = (
     '{"type":"urn:problem:too_many_requests","title":"Muitas requisições","status":429,"code":"too_many_requests"}'
 )
+AWAY = '{"type":"urn:problem:unreachable","title":"Serviço indisponível no momento","status":503,"code":"unreachable"}'
+"""What services say as well when one that they need cannot be reached."""
 
 CONFIGURATION = """\
 {user}daemon off;
@@ -69,7 +73,14 @@ http {{
             internal;
             default_type application/problem+json;
             add_header Retry-After 60 always;
-            return 429 '{problem}';
+            return 429 '{too_many}';
+        }}
+        error_page 502 504 =503 @away;
+        location @away {{
+            internal;
+            default_type application/problem+json;
+            add_header Retry-After {retry_seconds} always;
+            return 503 '{away}';
         }}
         if ($request_uri ~* "{dot_segment}") {{
             return 400;
@@ -109,7 +120,9 @@ def nginx_conf(
         connect_seconds=CONNECT_SECONDS,
         answer_seconds=ANSWER_SECONDS,
         zones="\n".join(_zones()) if limits else "",
-        problem=PROBLEM,
+        too_many=TOO_MANY,
+        away=AWAY,
+        retry_seconds=RETRY_SECONDS,
     )
 
 

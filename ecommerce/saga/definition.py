@@ -58,6 +58,7 @@ class Retry:
     unknown_attempts: int = 60
     """How often an outcome, in either direction, may stay unknown before that counts as a failure."""
     undo_attempts: int = 8
+    """A neighbour that cannot be reached uses none of them up: an undo waits for it for as long as it takes."""
     first_pause: timedelta = timedelta(seconds=2)
     longest_pause: timedelta = timedelta(minutes=5)
 

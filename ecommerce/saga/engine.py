@@ -23,7 +23,7 @@ from ecommerce.calls.client import refuse_open_transaction
 from ecommerce.db import rows
 from ecommerce.db.plans import planned_each_time
 from ecommerce.deadline import due_by
-from ecommerce.errors import DomainError, Kind
+from ecommerce.errors import DomainError, Kind, Unreachable
 from ecommerce.ids import new_id
 from ecommerce.observability import context as request_context
 from ecommerce.observability import metrics, tracing
@@ -35,6 +35,8 @@ from ecommerce.unit_of_work import UnitOfWork
 
 CRASHES = 5
 """A step during which workers keep dying is given up after so many of them."""
+STUMBLES = 2
+"""How many failures an undo bears, at the least, from a neighbour that could not be reached and is back."""
 MACHINE = socket.gethostname()
 ENDED = frozenset({SagaStatus.COMPLETED, SagaStatus.COMPENSATED, SagaStatus.PARKED})
 
@@ -333,6 +335,8 @@ def _backward(r: Run) -> None:
         if step.undo is not None:
             with due_by(r.deadline), tracing.span(f"{r.saga.type} {step.name} UNDO", _about(r)):
                 step.undo(r.state())
+    except Unreachable as error:
+        _await_neighbour(r, error)
     except Exception as error:
         unknown = isinstance(error, OutcomeUnknown)
         if not unknown:
@@ -348,6 +352,14 @@ def _backward(r: Run) -> None:
     else:
         r.to_undo = r.to_undo[1:]
         _descend(r, ended, StepStatus.DONE)
+
+
+def _await_neighbour(r: Run, error: Unreachable) -> None:
+    """Pause before another attempt to undo, however many there were: that nobody answers says nothing about the step.
+    Attempts are left for when it is back, and pauses grow no further than they let them."""
+    log.warning("saga_undo_waits", saga=r.saga.type, saga_id=str(r.id), step=r.step.name, reason=_text(error))
+    r.failures = min(r.failures, max(r.step.retry.undo_attempts - 2 - STUMBLES, 0))
+    _pause(r, error, StepStatus.FAILED)
 
 
 def _descend(r: Run, ended: str, outcome: StepStatus, *, step_error: str = "") -> None:

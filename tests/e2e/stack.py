@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -35,6 +36,11 @@ RATE_LIMITS = (
 CONTEXTS = ("identity", "catalog", "cart", "order", "promotion", "notification")
 """In the order of their ports."""
 BACK_OFFICE = "back-office"
+SUBSCRIPTIONS = """
+import json
+from ecommerce.inbox.registry import handlers
+print(json.dumps({handler.name: handler.event.type for handler in handlers()}))
+"""
 
 
 class Shape(StrEnum):
@@ -83,12 +89,20 @@ class Stack:
             raise StackFailed(f"manage.py {arguments[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
-    def web_processes(self, *, older_than: float = 0.0) -> list[int]:
-        """Return the processes that answer requests, for so many seconds, without the one that watches over them."""
+    def subscriptions(self) -> dict[str, str]:
+        """Return which event each handler listens to."""
+        found: dict[str, str] = json.loads(self.manage("shell", "--command", SUBSCRIPTIONS).splitlines()[-1])
+        return found
+
+    def web_processes(self, *, older_than: float = 0.0, of: Collection[str] = ()) -> list[int]:
+        """Return the processes that answer requests, for so many seconds, without those that watch over them: all, or
+        where there are six services those ``of`` some."""
         everything = psutil.Process(self.pid).children(recursive=True)
         family = [child for child in everything if "granian" in " ".join(command_of(child))]
+        ports = {_port(url) for name, url in self.services.items() if name in of}
+        watching = [each for each in family if not ports or ports & set(command_of(each))]
         born = time.time() - older_than
-        return [child.pid for child in family if child.parent() in family and child.create_time() <= born]
+        return [child.pid for child in family if child.parent() in watching and child.create_time() <= born]
 
 
 @contextmanager
@@ -110,15 +124,15 @@ def running(
         StackFailed
     """
     keep = folder is not None or bool(os.environ.get("KEEP_STACK"))
-    stack = _stack(folder or new_folder(), environment, shape)
-    command = [sys.executable, "manage.py", *_command_line(stack)]
+    stack = planned(folder or new_folder(), shape, **environment)
+    command = [sys.executable, "manage.py", *command_line(stack)]
     command += ["--web-workers", str(web_workers)] if web_workers else []
     command += [] if demo else ["--no-demo"]
     with stack.log.open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=stack.environment, stdout=log, stderr=subprocess.STDOUT)
     stack = replace(stack, pid=process.pid)
     try:
-        _await_ready(stack, process)
+        await_ready(stack, process)
         yield stack
     finally:
         _stop(process)
@@ -162,7 +176,8 @@ def free_ports(number: int) -> int:
     raise StackFailed(f"no {number} free ports in a row")
 
 
-def _stack(folder: Path, environment: Mapping[str, str], shape: Shape) -> Stack:
+def planned(folder: Path, shape: Shape, **environment: str) -> Stack:
+    """Return an installation that is not started: its ports, and its environment with what is added to that."""
     port, psp_port = free_port(), free_port()
     api_key = "sk_sandbox_of_this_run"
     settings = {
@@ -195,8 +210,8 @@ def _divided(stack: Stack) -> Stack:
     return replace(stack, environment=env, services=urls)
 
 
-def _command_line(stack: Stack) -> list[str]:
-    """Return the management command that starts it."""
+def command_line(stack: Stack) -> list[str]:
+    """Return the management command that starts it, with its demo data."""
     ports = ["--port", _port(stack.url), "--psp-port", _port(stack.psp_url)]
     if stack.shape is not Shape.SERVICES:
         return ["run", *ports]
@@ -207,10 +222,15 @@ def _port(url: str) -> str:
     return url.rpartition(":")[2]
 
 
-def _await_ready(stack: Stack, process: subprocess.Popen[bytes]) -> None:
+def await_ready(stack: Stack, process: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until every web server is ready.
+
+    Raises:
+        StackFailed: they are not in time, or the process that supervises them has ended.
+    """
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        if process and process.poll() is not None:
             raise StackFailed(f"the installation ended with {process.returncode}:\n{_tail(stack.log)}")
         if all(map(_is_ready, stack.web)) and (not stack.services or _answers(f"{stack.url}/")):
             return

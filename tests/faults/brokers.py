@@ -133,10 +133,10 @@ class Rabbit(Broker):
         return f"amqp://guest:guest@127.0.0.1:{port}//"
 
     def waiting(self) -> int:
-        return self._messages().get(QUEUE, 0)
+        return self.messages().get(QUEUE, 0)
 
     def lost(self) -> int:
-        return self._messages().get(DEAD_LETTERS, 0)
+        return self.messages().get(DEAD_LETTERS, 0)
 
     def subscribed(self) -> bool:
         """Tell whether a consumer has the queue."""
@@ -149,7 +149,7 @@ class Rabbit(Broker):
             return int(channel.queue_declare(QUEUE, passive=True).message_count)
 
     def empty(self) -> None:
-        for queue in self._messages():
+        for queue in self.messages():
             with self._channel() as channel:
                 channel.queue_purge(queue)
 
@@ -190,7 +190,8 @@ class Rabbit(Broker):
         super().close()
         self.node.remove()
 
-    def _messages(self) -> dict[str, int]:
+    def messages(self) -> dict[str, int]:
+        """Return how many messages each queue has, those that a consumer has in hand included."""
         rows = json.loads(self.node.control("list_queues", "name", "messages", "--formatter", "json"))
         return {row["name"]: int(row["messages"]) for row in rows}
 

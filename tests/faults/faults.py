@@ -12,7 +12,9 @@ from tests.faults import consumer_faults as consumer
 from tests.faults import infrastructure_faults as infrastructure
 from tests.faults import relay_faults as relay
 from tests.faults import saga_faults as sagas
+from tests.faults import service_faults as services
 from tests.faults.rig import Rig
+from tests.faults.rotation import keys_rotated
 from tests.faults.saga_kills import killed_at_every_boundary
 
 OF_THE_DATABASE = {"pgmq": "its queues are tables: they go and come with PostgreSQL, as under 17"}
@@ -70,6 +72,9 @@ FAULTS = (
     Fault("29", "cancelled while the order is created", sagas.cancelled_while_created),
     Fault("30", "time runs out at the moment of the payment", sagas.paid_in_the_last_moment),
     Fault("31", "old and new code beside each other", sagas.old_and_new_code),
+    Fault("32", "one of six services killed for a while", services.killed_for_a_while),
+    Fault("32a", "one of six services stands still for a while", services.standing_still_for_a_while),
+    Fault("33", "the keys of services exchanged while people buy", keys_rotated),
     Fault(
         "36a", "retention begins after the first events", infrastructure.retention_after_the_first_events, seeds=(1,)
     ),

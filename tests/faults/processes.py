@@ -69,9 +69,12 @@ class Supervised:
     def _start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._command], cwd=ROOT, env=dict(self._environment), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT,
+                self._program(), cwd=ROOT, env=dict(self._environment), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT,
             )  # fmt: skip
+
+    def _program(self) -> list[str]:
+        return [sys.executable, "-m", *self._command]
 
     @property
     def pid(self) -> int:

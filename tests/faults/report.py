@@ -41,6 +41,16 @@ are compared with our ledger, payment by payment, with what each order is worth,
 carts (`tests/faults/books.py`). These faults do not involve the broker except by the events that follow from an
 order.
 
+Faults 32 to 33 have an installation in six services, with a database each, a gateway and the broker of the rig
+(`tests/faults/six.py`); every process is started by itself, with what `manage.py run_services` would give it. One
+service, catalog or promotion, is away with its worker and its scheduler while people buy
+(`tests/faults/customers.py`). The circuits to it open: whoever needs it is told 503 `unreachable` at once, and of all
+calls a few try. What does not need it is answered as ever; orders are cancelled, and others run out of time, whose
+sagas wait for it and are not parked. When it is back, circuits close, its queue empties, and six books agree, as
+after a race ([races.md](races.md)). Under 33 each service that calls others gets a new key as [the
+runbook](runbooks/rotate-service-keys.md) says (`tests/faults/rotation.py`): no purchase is refused, the old key
+counts until it is withdrawn and then no more, and a key of nobody never does.
+
 Choose with `make faults SEED=7 RUNS=3 ONLY="2 13" BROKER=pgmq`. A seed fixes what is random in the test, not the
 timing of the machine. RabbitMQ has to be installed; a server of it that runs is neither needed nor touched. A few
 faults run among all tests, with every change (`tests/faults/test_faults.py`), and so does a proof that the checks see a

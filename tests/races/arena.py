@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -23,15 +23,18 @@ from config.management.commands.run import DEMO_PASSWORD
 from tests.bench.load import Answer, Flow, drive, post
 from tests.bench.shop import OWN_DATABASE, STAFF
 from tests.e2e.replay import books, mailbox
-from tests.e2e.replay.books import Books
+from tests.e2e.replay.books import Books, Subscriptions
 from tests.e2e.replay.client import Bank, Login, Shop, Staff
-from tests.e2e.stack import ROOT, Stack, StackFailed, free_port, running
+from tests.e2e.stack import ROOT, Shape, Stack, StackFailed, free_port, running
 from tests.races.audit import breaches
 from tests.races.crowd import Crowd, gathered
 from tests.races.evidence import Evidence, Scene, gather, moving
 
 API = "/api/v1"
-WEB_WORKERS = 4
+WEB_WORKERS = {Shape.ONE: 4, Shape.SERVICES: 2}
+"""Web processes: of the only service, or of each; a service with one would let nobody race in it."""
+IN_A_PURCHASE = ("cart", "catalog", "order", "promotion")
+"""The services that a purchase asks."""
 STEADY_SECONDS = 6.0
 """Granian takes a process that dies within 5.5 seconds of its start for one that cannot run, and gives up."""
 SETTLE_SECONDS = 240.0
@@ -116,6 +119,9 @@ class Arena:
     books: Books
     crowd: Crowd
     post: Post | None
+    subscriptions: Subscriptions
+    owed: Counter[str] = field(default_factory=Counter)
+    """How many events its handlers had not taken when it was entered, if it has a past."""
     scene: Scene = field(default_factory=lambda: Scene(datetime.now(UTC), []))
 
     def begin(self) -> None:
@@ -135,7 +141,7 @@ class Arena:
         report = Staff(self.shop, self.login).import_products(file.getvalue())
         require(not report["rejected"], f"products rejected: {report['rejected']}")
         found = [str(self.shop.api("GET", f"products/{name}")["variants"][0]["id"]) for name in names]
-        self.scene = Scene(self.scene.since, [*self.scene.variants, *found], self.scene.coupons)
+        self.scene = replace(self.scene, variants=[*self.scene.variants, *found])
         return found
 
     def coupon(self, percent: str, **limits: int) -> str:
@@ -146,7 +152,7 @@ class Arena:
         discount = {"label": code, "kind": "percentage", "percent": percent, "requires_coupon": True}
         with_discount = self._staff("POST", f"campaigns/{made['id']}/discounts", discount)
         self._staff("POST", "coupons", {"code": code, "discount_id": with_discount["discounts"][0]["id"], **limits})
-        self.scene = Scene(self.scene.since, self.scene.variants, [*self.scene.coupons, code])
+        self.scene = replace(self.scene, coupons=[*self.scene.coupons, code])
         return code
 
     def fill(self, contents: Sequence[dict[str, int]], *, coupon: str = "", email: str = "") -> list[Cart]:
@@ -182,9 +188,13 @@ class Arena:
         Raises:
             Broken: something still moves.
         """
-        self.wait(lambda: not moving(self.books, self.scene), "everything came to rest",
-                  state=lambda: str(moving(self.books, self.scene)))  # fmt: skip
+        self.wait(lambda: not self.moving(), "everything came to rest", state=lambda: str(self.moving()))
         return gather(self.books, self.bank, self.scene, self.post.received() if self.post else None)
+
+    def moving(self) -> dict[str, int]:
+        """Return what is still under way, messages in the queues of any broker included."""
+        untaken = (self.books.unhandled(self.subscriptions) - self.owed).total()
+        return moving(self.books, self.scene) | ({"handlers": untaken} if untaken else {})
 
     def audit(self) -> Evidence:
         """Audit every book, and compare every cart with its events; return what was looked at.
@@ -216,7 +226,7 @@ class Arena:
 
     def kill_a_web_process(self, random: Random) -> bool:
         """Kill one as a power failure would; whoever supervises it starts another. Tell whether one was old enough."""
-        serving = self.stack.web_processes(older_than=STEADY_SECONDS)
+        serving = self.stack.web_processes(older_than=STEADY_SECONDS, of=IN_A_PURCHASE)
         if serving:
             os.kill(random.choice(serving), signal.SIGKILL)
         return bool(serving)
@@ -248,7 +258,7 @@ def told(outcomes: Counter[str]) -> str:
 
 
 @contextmanager
-def opened(*, web_workers: int = WEB_WORKERS) -> Iterator[Arena]:
+def opened(*, shape: Shape = Shape.ONE, broker_url: str = "pgmq://", web_workers: int | None = None) -> Iterator[Arena]:
     """Start an installation with a mail server of its own, and stop and remove it afterwards.
 
     Raises:
@@ -258,9 +268,10 @@ def opened(*, web_workers: int = WEB_WORKERS) -> Iterator[Arena]:
     with ExitStack() as used:
         post_office.start()
         used.callback(post_office.stop)
-        settings = {**OWN_DATABASE, "BROKER_URL": "pgmq://", "EMAIL_URL": post_office.url}
-        stack = used.enter_context(running(demo=True, web_workers=web_workers, **settings))
-        yield used.enter_context(_entered(stack, post_office))
+        settings = {**OWN_DATABASE, "BROKER_URL": broker_url, "EMAIL_URL": post_office.url}
+        workers = web_workers or WEB_WORKERS[shape]
+        stack = used.enter_context(running(demo=True, web_workers=workers, shape=shape, **settings))
+        yield used.enter_context(entered(stack, post_office))
 
 
 @contextmanager
@@ -272,16 +283,19 @@ def visited(url: str) -> Iterator[Arena]:
     psp_url = os.environ.get("SANDBOX_PSP_URL", "http://127.0.0.1:9100")
     environment = {"DJANGO_SETTINGS_MODULE": "config.settings.development", **os.environ}
     key = os.environ.get("SANDBOX_PSP_API_KEY", "sk_sandbox")
-    with _entered(Stack(url, psp_url, key, var_dir, var_dir / "run.log", environment), None) as arena:
+    with entered(Stack(url, psp_url, key, var_dir, var_dir / "run.log", environment), None) as arena:
         yield arena
 
 
 @contextmanager
-def _entered(stack: Stack, post_office: Post | None) -> Iterator[Arena]:
+def entered(stack: Stack, post_office: Post | None) -> Iterator[Arena]:
+    """Gather a crowd before an installation with demo data, and open its books."""
     with ExitStack() as used:
         crowd = used.enter_context(gathered(stack.url))
         ledgers = used.enter_context(books.opened(stack.environment, stack.var_dir))
         shop, bank = Shop(stack.url, connections=4), Bank(stack.psp_url, stack.psp_api_key)
         used.callback(shop.close)
         used.callback(bank.close)
-        yield Arena(stack, shop, shop.log_in(STAFF, DEMO_PASSWORD), bank, ledgers, crowd, post_office)
+        login, subscriptions = shop.log_in(STAFF, DEMO_PASSWORD), stack.subscriptions()
+        owed = Counter[str]() if stack.pid else ledgers.unhandled(subscriptions)
+        yield Arena(stack, shop, login, bank, ledgers, crowd, post_office, subscriptions, owed)

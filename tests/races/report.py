@@ -7,25 +7,29 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.e2e.stack import ROOT
+from tests.e2e.stack import ROOT, Shape
+from tests.faults.brokers import BROKERS
 from tests.races.races import RACES, Race
 from tests.results import aligned, in_markdown, rows_of
 
 DOCUMENT = ROOT / "docs" / "races.md"
-HEAD = ("race", "what happens at once", "runs", "seeds", "s each", "on", "last result", "verdict")
+HEAD = ("race", "what happens at once", "in", "runs", "seeds", "s each", "on", "last result", "verdict")
+NAMES = {Shape.ONE: "one process", Shape.SERVICES: "six services"}
 INTRODUCTION = """\
 # Races
 
-`make races` starts an installation of its own: four web processes, worker, scheduler, payment sandbox, a PostgreSQL and
-a mail server. Client processes open all connections, wait for each other, and let the requests of a race leave
-together. A race says which answers may come; then, when nothing moves any more, every book is audited:
+`make races` starts an installation of its own: four web processes, worker, scheduler, payment sandbox, a PostgreSQL
+and a mail server. With `SHAPE=services` there are six services instead, with two web processes, a worker, a scheduler
+and a database each, behind their gateway; `BROKER=rabbitmq` gives them a node of RabbitMQ in the place of PGMQ.
+Client processes open all connections, wait for each other, and let the requests of a race leave together. A race says
+which answers may come; then, when nothing moves any more, every book is audited:
 
 - reserved + free + sold = what came in, for each variant, by its balance, by the ledger, and by the orders;
 - a paid order keeps its total and interest less what was refunded, any other keeps nothing;
 - the payment sandbox has captured and refunded the same for each payment, charged none twice, and nothing else;
 - uses of a coupon = its redemptions ≤ its limits, confirmed for orders that stand and given back for others;
 - each order that stands was confirmed by one mail, which arrived once;
-- every saga has ended, no event is parked, and each cart is what its events say.
+- every saga has ended, every handler took its events, none is parked, and each cart is what its events say.
 
 Choose with `make races ONLY="stock coupon" SEED=7 RUNS=3`. A seed fixes what is random in the race, such as cards that
 take time to charge and the moments of kills; not the timing of the machine. With `URL=http://…` the races take place in
@@ -41,11 +45,23 @@ A whole run writes the table; with `KEEP=1` a run of some races replaces their r
 """
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where races take place; ``str`` is its name in the table."""
+
+    shape: Shape
+    broker: str
+
+    def __str__(self) -> str:
+        return NAMES[self.shape] + (", RabbitMQ" if self.broker == "rabbitmq" else "")
+
+
 @dataclass
 class Outcome:
     """How one race went; ``broken`` by seed."""
 
     race: Race
+    place: Place
     seeds: list[int] = field(default_factory=list)
     seconds: float = 0.0
     result: str = ""
@@ -61,7 +77,8 @@ class Outcome:
         runs, seeds = str(len(self.seeds)), ", ".join(map(str, self.seeds))
         spent = f"{self.seconds / len(self.seeds):.0f}" if self.seeds else ""
         today = f"{datetime.now(UTC):%Y-%m-%d}"
-        return self.race.name, self.race.title, runs, seeds, spent, today, self.result.replace("|", "/"), self.verdict
+        result = self.result.replace("|", "/")
+        return self.race.name, self.race.title, str(self.place), runs, seeds, spent, today, result, self.verdict
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -70,6 +87,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def write(outcomes: Sequence[Outcome], *, document: Path = DOCUMENT) -> None:
     """Write the document, with the rows of races that were not run as they were."""
-    rows = {row[0]: row for row in rows_of(document, HEAD)} | {outcome.race.name: outcome.cells for outcome in outcomes}
-    ordered = [rows[race.name] for race in RACES if race.name in rows]
+    rows = {(row[0], row[2]): row for row in (*rows_of(document, HEAD), *(outcome.cells for outcome in outcomes))}
+    keys = [(race.name, str(Place(shape, broker))) for race in RACES for shape in NAMES for broker in BROKERS]
+    ordered = [rows[key] for key in keys if key in rows]
     document.write_text(in_markdown(INTRODUCTION, HEAD, ordered))

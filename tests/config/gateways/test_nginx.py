@@ -58,11 +58,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @contextmanager
-def in_front(directory: Path, *, limits: bool = False) -> Iterator[int]:
-    """Yield the port of an nginx in front of one stand-in for each owner."""
+def in_front(directory: Path, *, limits: bool = False, away: str = "") -> Iterator[int]:
+    """Yield the port of an nginx in front of one stand-in for each owner but the one that is ``away``."""
     names = [*(context.name for context in current().contexts), BACK_OFFICE]
     with ExitStack() as stack:
         ports = {name: stack.enter_context(standing_in(name)) for name in names}
+        ports |= {away: free_port()} if away else {}
         listen = free_port()
         file = directory / "nginx.conf"
         file.write_text(nginx_conf(ports, listen, directory=directory, limits=limits))
@@ -135,6 +136,15 @@ def test_services_see_the_host_and_the_client(gateway: int) -> None:
 
     assert headers["X-Seen-Host"] == "loja.example"
     assert headers["X-Seen-Client"] == "203.0.113.9, 127.0.0.1"
+
+
+def test_a_service_that_is_away_is_told_as_services_tell_it(tmp_path: Path) -> None:
+    with in_front(tmp_path, away="catalog") as port:
+        status, headers = get(port, "/api/v1/products")
+        others, _ = get(port, "/api/v1/carts")
+
+    assert (status, headers["Content-Type"], headers["Retry-After"]) == (503, "application/problem+json", "5")
+    assert others == 200
 
 
 def test_an_address_may_ask_a_hundred_times_at_once_and_try_five_passwords(tmp_path: Path) -> None:

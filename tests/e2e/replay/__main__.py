@@ -7,7 +7,6 @@ Ends with one line of JSON. Exit code 0 when every difference is zero, 1 when on
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import secrets
 import signal
@@ -34,11 +33,6 @@ from tests.e2e.replay.run import Replay, TooLate
 from tests.e2e.stack import Shape, Stack, StackFailed, running
 
 STAFF = "admin@loja.example"
-SUBSCRIPTIONS = """
-import json
-from ecommerce.inbox.registry import handlers
-print(json.dumps({handler.name: handler.event.type for handler in handlers()}))
-"""
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 FAILURES = (
     files.UnreadableFiles,
@@ -124,7 +118,7 @@ def _act(
     replay: Replay, shop: Shop, stack: Stack, ledgers: Books, mail: Mailbox, *, every_product: bool
 ) -> books.Subscriptions:
     """Go through all phases; return which handler listens to which event."""
-    subscriptions: dict[str, str] = json.loads(stack.manage("shell", "--command", SUBSCRIPTIONS).splitlines()[-1])
+    subscriptions = stack.subscriptions()
     staff = Staff(shop, shop.log_in(STAFF, _staff_password(stack)))
     replay.stock_the_shop(staff, every_product=every_product)
     replay.open_accounts()

@@ -16,6 +16,7 @@ from ecommerce.db.configuration import administrator_of, broker_database, databa
 from ecommerce.topology import Topology
 
 CONTEXTS = ("identity", "catalog", "cart", "order", "promotion", "notification")
+ALL_QUEUES = [f"{context}_events" for context in CONTEXTS]
 Rows = list[tuple[Any, ...]]
 Subscriptions = Mapping[str, str]
 """Event type by the name of the handler that listens to it."""
@@ -135,12 +136,13 @@ class Books:
         difference = {name: expected.get(name, 0) - taken.get(name, 0) for name in {*expected, *taken}}
         return Counter({name: count for name, count in difference.items() if count})
 
-    def queued(self) -> int:
-        """Return how many events wait in queues that live in the database; none if the broker is another one."""
+    def queued(self, *queues: str) -> int:
+        """Return how many events wait in queues, all unless named, that live in the database; none if the broker is
+        another one."""
         if self._queues is None:
             return 0
         waiting = 0
-        for (queue,) in self._queues.execute(QUEUES, [[f"{context}_events" for context in CONTEXTS]]).fetchall():
+        for (queue,) in self._queues.execute(QUEUES, [list(queues) or ALL_QUEUES]).fetchall():
             count = sql.SQL("SELECT count(*) FROM pgmq.{}").format(sql.Identifier(f"q_{queue}"))
             waiting += self._queues.execute(count).fetchall()[0][0]
         return waiting

@@ -4,7 +4,7 @@ import pytest
 
 from ecommerce import clock
 from ecommerce.calls.client import CallInTransaction
-from ecommerce.errors import Conflict, Unavailable
+from ecommerce.errors import Conflict, Unavailable, Unreachable
 from ecommerce.ids import new_id
 from ecommerce.money import Money
 from ecommerce.saga import engine
@@ -185,6 +185,24 @@ def test_a_compensation_that_keeps_failing_is_parked_while_the_others_still_run(
     assert world.effects == ["b"]
     assert world.calls.count("b.undo") == Retry().undo_attempts
     assert steps(run.id)[-2:] == [("b", "UNDO", "PARKED"), ("a", "UNDO", "DONE")]
+
+
+def test_a_compensation_waits_for_its_neighbour_however_long_that_is_away(world, three):
+    away = [Unreachable(context="catalog")] * 5 * Retry().undo_attempts
+    world.answers |= {"c.do": [Refused()], "b.undo": [*away, Unavailable(), Unavailable()]}
+    run = engine.run(begin())
+    resume_until_it_rests()
+    assert (stored(run.id).status, world.effects) == ("COMPENSATED", [])
+    assert world.calls.count("b.undo") == len(away) + 3
+
+
+def test_a_neighbour_that_is_back_and_keeps_failing_is_for_a_person(world, three):
+    away = [Unreachable(context="catalog")] * 20
+    world.answers |= {"c.do": [Refused()], "b.undo": [*away, *[Unavailable()] * 9]}
+    run = engine.run(begin())
+    resume_until_it_rests()
+    assert stored(run.id).parked == ["b"]
+    assert world.calls.count("b.undo") == len(away) + 1 + engine.STUMBLES
 
 
 def test_a_step_has_a_policy_of_its_own(world, registered):
