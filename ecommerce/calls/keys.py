@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -106,20 +107,18 @@ def _keys(directory: str) -> ServiceKeys:
 
 def create(directory: Path, services: Iterable[str]) -> list[Path]:
     """Give every service a directory ``directory/<service>`` with a private key of its own and the public keys of all;
-    return the files that are new. What is there already stays."""
+    return the files that are new. What is there already stays, also what another process makes at the same moment."""
     services, made = list(services), []
     for service in services:
         private = directory / service / PRIVATE
         private.parent.mkdir(parents=True, exist_ok=True)
-        if not private.exists():
-            _write(private, new_private_pem(), mode=0o600)
+        if _write_new(private, new_private_pem(), mode=0o600):
             made.append(private)
     for service in services:
         public = public_pem((directory / service / PRIVATE).read_text())
         for reader in services:
             file = directory / reader / f"{service}{PUBLIC}"
-            if not file.exists():
-                _write(file, public, mode=0o644)
+            if _write_new(file, public, mode=0o644):
                 made.append(file)
     return made
 
@@ -184,12 +183,19 @@ def _publics(pems: str) -> list[Ed25519PublicKey]:
     return found
 
 
-def _write(path: Path, text: str, *, mode: int) -> None:
-    """Write a file that nobody sees half of."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=mode)
-    draft.write_text(text)
-    draft.rename(path)
+def _write_new(path: Path, text: str, *, mode: int) -> bool:
+    """Write a file that nobody sees half of, unless it exists; return whether this made it."""
+    if path.exists():
+        return False
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.") as draft:
+        os.chmod(draft.name, mode)
+        draft.write(text)
+        draft.flush()
+        try:
+            os.link(draft.name, path)
+        except FileExistsError:
+            return False
+    return True
 
 
 def _base64(data: bytes) -> str:

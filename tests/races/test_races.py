@@ -21,6 +21,7 @@ SMALL: dict[str, Callable[[Arena, Random], str]] = {
     "add": partial(filling.every_line_is_kept, additions=12, careful=3),
     "webhook": partial(paying.webhook_beside_return, orders=2),
     "refund": partial(paying.refunds_beside_refunds, extra=3),
+    "return": partial(paying.returns_beside_refunds, extra=2),
 }
 PLANTS: dict[str, tuple[str, LiteralString, LiteralString]] = {
     "on hand and": (

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
+from ecommerce.calls import keys
 from ecommerce.calls.keys import ServiceKeys, configured, create, new_private_pem, public_pem
 
 
@@ -25,6 +28,23 @@ def test_making_keys_again_changes_nothing(tmp_path: Path) -> None:
 
     assert len(made) == 6
     assert create(tmp_path, ["cart", "order"]) == []
+
+
+def test_keys_that_two_make_at_once_belong_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate, both = keys.new_private_pem, threading.Barrier(2)
+
+    def generate_together() -> str:
+        both.wait(timeout=10)
+        return generate()
+
+    monkeypatch.setattr(keys, "new_private_pem", generate_together)
+    with ThreadPoolExecutor(2) as pool:
+        made = [each.result() for each in [pool.submit(keys.create, tmp_path, ["cart"]) for _ in range(2)]]
+
+    assert sorted(path.name for one in made for path in one) == ["cart.pub.pem", "private.pem"]
+    private = (tmp_path / "cart" / "private.pem").read_text()
+    assert (tmp_path / "cart" / "cart.pub.pem").read_text() == keys.public_pem(private)
+    assert len(list((tmp_path / "cart").iterdir())) == 2
 
 
 def test_a_private_key_is_its_owners_alone(tmp_path: Path) -> None:
