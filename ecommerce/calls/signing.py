@@ -6,11 +6,13 @@ They are no tokens of users: another ``typ``, another algorithm, other keys. Nei
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jwt
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 
 from ecommerce.calls import keys
@@ -79,28 +81,50 @@ def granted(issuer: str) -> frozenset[str]:
 def verify(token: str, *, audience: str) -> Caller:
     """Return who calls ``audience`` with this token.
 
+    A caller sends one token for most of a minute: what never changes about it is found out once. Its time, the key and
+    the grants are looked at each time.
+
     Raises:
         Refused: it is no service token, of nobody we know, for somebody else, expired, or forged.
     """
     try:
-        header = jwt.get_unverified_header(token)
-        if header.get("typ") != TYPE or header.get("alg") != ALGORITHM:
-            raise jwt.InvalidTokenError("not a service token")
-        claimed = jwt.decode(token, options={"verify_signature": False})
-        claims = _verified(token, str(claimed.get("iss", "")), str(header.get("kid", "")), audience)
+        issuer, kid = _claimed(token)
+        key = keys.configured().verifying(issuer, kid)
+        if key is None:
+            raise jwt.InvalidTokenError(f"no key {kid[:60]!r} of {issuer[:60]!r}")
+        claims = _verified(token, issuer, audience, _Key(kid, key))
+        if time.time() >= int(claims["exp"]) + LEEWAY:
+            raise jwt.ExpiredSignatureError("it has expired")
     except jwt.InvalidTokenError as error:
         log.warning("service_token_refused", audience=audience, reason=str(error))
         raise Refused("service_token_refused", "A valid service token for this context is needed.") from error
     return Caller(claims["iss"], frozenset(str(claims["scope"]).split()) & granted(claims["iss"]))
 
 
-def _verified(token: str, issuer: str, kid: str, audience: str) -> dict[str, Any]:
-    key = keys.configured().verifying(issuer, kid)
-    if key is None:
-        raise jwt.InvalidTokenError(f"no key {kid[:60]!r} of {issuer[:60]!r}")
+@lru_cache(maxsize=256)
+def _claimed(token: str) -> tuple[str, str]:
+    """Return whose token it says it is, and the name of the key."""
+    header = jwt.get_unverified_header(token)
+    if header.get("typ") != TYPE or header.get("alg") != ALGORITHM:
+        raise jwt.InvalidTokenError("not a service token")
+    claimed = jwt.decode(token, options={"verify_signature": False})
+    return str(claimed.get("iss", "")), str(header.get("kid", ""))
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A public key by its name, which is its thumbprint: two of one name are one."""
+
+    kid: str
+    key: Ed25519PublicKey = field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _verified(token: str, issuer: str, audience: str, public: _Key) -> dict[str, Any]:
+    """Return the claims of a token that this key has signed."""
     claims: dict[str, Any] = jwt.decode(
         token,
-        key,
+        public.key,
         algorithms=[ALGORITHM],
         audience=audience,
         issuer=issuer,

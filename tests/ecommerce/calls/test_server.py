@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import Client
 
-from ecommerce.calls import wire
+from ecommerce.calls import signing, wire
 from ecommerce.calls.keys import new_private_pem, public_pem, thumbprint
 from ecommerce.calls.operation import operations
-from ecommerce.calls.signing import LIFETIME, TYPE
+from ecommerce.calls.signing import LEEWAY, LIFETIME, TYPE
+from ecommerce.calls.wire import Refused
 from ecommerce.deadline import seconds_left
 from ecommerce.errors import NotFound
 from ecommerce.http.authentication import InvalidToken, verify
@@ -276,6 +277,25 @@ def test_the_provider_acts_on_behalf_of_the_caller(ask: Callable[..., httpx.Resp
     (context,) = seen
     assert (context.correlation_id, context.causation_id, context.actor) == ("purchase-1", "event-1", "user:7")
     assert context.trace_id == "a" * 32
+
+
+def test_a_token_that_was_accepted_expires_all_the_same(
+    ask: Callable[..., httpx.Response], service_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = token(service_keys)
+    assert [ask(bearer=good).status_code for _ in range(2)] == [200, 200]
+
+    later = time.time() + LIFETIME + LEEWAY + 1
+    monkeypatch.setattr(signing.time, "time", lambda: later)
+    assert ask(bearer=good).status_code == 401
+
+
+def test_a_token_that_was_accepted_is_good_for_nobody_else(service_keys: Path) -> None:
+    good = token(service_keys)
+    assert signing.verify(good, audience="catalog").issuer == "cart"
+
+    with pytest.raises(Refused):
+        signing.verify(good, audience="order")
 
 
 def test_a_new_key_is_accepted_beside_the_old_one_and_a_withdrawn_one_is_not(
