@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from time import monotonic, perf_counter
 from typing import Any
 
-import httpx
+import urllib3
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_before_delay, wait_random_exponential
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import ConnectTimeoutError, EmptyPoolError, HTTPError, NewConnectionError, TimeoutError
 
 from ecommerce import codec
 from ecommerce.calls.breaker import Breaker, Failure
@@ -25,8 +27,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 """Seconds; each pause is drawn between nothing and twice the bound of the one before it."""
 CONNECT_SECONDS = 1.0
 """A caller that has less, or less than the method's own time, cannot tell that the neighbour is slow."""
-CONNECTIONS = httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=30)
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+CONNECTIONS = 32
+NOT_SENT = (NewConnectionError, ConnectTimeoutError, EmptyPoolError)
+LATE = (TimeoutError, EmptyPoolError)
 GATEWAY = frozenset({502, 503, 504})
 
 
@@ -37,7 +40,8 @@ class Neighbour:
         self.name = name
         self._breaker = Breaker(name)
         self._signer = Signer(name)
-        self._http = httpx.Client(base_url=url, limits=CONNECTIONS, trust_env=False)
+        self._http = urllib3.connection_from_url(url, maxsize=CONNECTIONS, block=True)
+        self._prefix = (urllib3.util.parse_url(url).path or "").rstrip("/")
 
     def call(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """Return what the other side returns.
@@ -85,21 +89,22 @@ class Neighbour:
         with self._breaker.guard():
             return self._answer(operation, self._sent(operation, body, left))
 
-    def _sent(self, operation: Operation, body: bytes, left: float) -> httpx.Response:
+    def _sent(self, operation: Operation, body: bytes, left: float) -> BaseHTTPResponse:
         headers = {
             "Authorization": f"Bearer {self._signer.token()}",
             "Content-Type": "application/json",
             DEADLINE: str(max(1, int(left * 1000))),
             **headers_of(request_context.current()),
         }
-        timeout = httpx.Timeout(left, connect=min(left, CONNECT_SECONDS))
+        path, timeout = self._prefix + operation.path, urllib3.Timeout(connect=min(left, CONNECT_SECONDS), total=left)
         try:
-            return self._http.post(operation.path, content=body, headers=headers, timeout=timeout)
-        except httpx.TransportError as error:
-            sent, late = not isinstance(error, NOT_SENT), isinstance(error, httpx.TimeoutException)
-            had_time = left >= min(operation.terms.timeout, CONNECT_SECONDS) and not isinstance(
-                error, httpx.PoolTimeout
-            )
+            return self._http.urlopen(
+                "POST", path, body, headers, retries=False, redirect=False, timeout=timeout,
+                pool_timeout=left,  # type: ignore[arg-type]  # whole seconds by its type, any by queue.get
+            )  # fmt: skip
+        except HTTPError as error:
+            sent, late = not isinstance(error, NOT_SENT), isinstance(error, LATE)
+            had_time = left >= min(operation.terms.timeout, CONNECT_SECONDS) and not isinstance(error, EmptyPoolError)
             raise Failure(
                 self._unreachable("There is no answer from" if sent else "There is no connection to"),
                 "timeout" if sent and late else "unreachable",
@@ -107,39 +112,39 @@ class Neighbour:
                 counts=had_time or not late or None,
             ) from error
 
-    def _answer(self, operation: Operation, response: httpx.Response) -> Any:
-        if response.is_success:
+    def _answer(self, operation: Operation, response: BaseHTTPResponse) -> Any:
+        if 200 <= response.status < 300:
             try:
-                return operation.decode_result(response.content)
+                return operation.decode_result(response.data)
             except codec.Undecodable as error:
                 raise CallMismatch(f"{operation} answers with something else than its result: {error}") from error
         problem = _problem(response)
         if problem and problem.kind != CALL:
             raise error_of(problem, operation)
-        if response.status_code in GATEWAY:
+        if response.status in GATEWAY:
             failure = self._unreachable("There is no answer from")
             raise Failure(failure, "unavailable", again=operation.terms.idempotent)
-        if response.status_code >= 500:
+        if response.status >= 500:
             broken = Unavailable(f"{self.name} could not do what was asked.", context=self.name)
             raise Failure(broken, "crashed", again=False)
-        if problem and response.status_code == 401:
+        if problem and response.status == 401:
             self._signer.token(anew=True)
             raise Failure(self._unreachable("No token is accepted by"), "rejected", again=True, counts=False)
-        if problem and response.status_code == 403:
+        if problem and response.status == 403:
             raise Failure(self._unreachable("A scope is missing at"), "rejected", again=False, counts=False)
         told = f"{problem.code}: {problem.detail}" if problem else "no problem document"
-        raise CallMismatch(f"{operation} is answered by {response.status_code}, {told}")
+        raise CallMismatch(f"{operation} is answered by {response.status}, {told}")
 
     def _unreachable(self, what: str) -> Unreachable:
         return Unreachable(f"{what} {self.name}.", context=self.name)
 
 
-def _problem(response: httpx.Response) -> Problem | None:
+def _problem(response: BaseHTTPResponse) -> Problem | None:
     """Return the problem document of one of our servers; None for an answer of anybody else."""
     if response.headers.get("Content-Type", "").partition(";")[0] != CONTENT_TYPE:
         return None
     try:
-        return codec.decode(response.content, Problem)
+        return codec.decode(response.data, Problem)
     except codec.Undecodable:
         return None
 

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 import circuitbreaker
-import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -334,7 +333,7 @@ def test_nor_does_one_that_finds_all_connections_taken(
     scripted: Start, parcels: ParcelInterface, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CALLS_BREAKER_FAILURES = 1
-    monkeypatch.setattr(remote, "CONNECTIONS", httpx.Limits(max_connections=1))
+    monkeypatch.setattr(remote, "CONNECTIONS", 1)
     server = scripted(silence)
     holder = threading.Thread(target=lambda: sent(server, parcels))
     holder.start()
