@@ -21,6 +21,7 @@ import structlog
 from django.db import connections, transaction
 from psycopg import sql
 
+from ecommerce.db.configuration import connection_parameters
 from ecommerce.db.plans import planned_each_time
 from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
@@ -349,9 +350,8 @@ class Relay:
 
     def _listener(self) -> psycopg.Connection[Any]:
         """Open the connection that listens for commits of this context."""
-        parameters = connections[self.context.alias].get_connection_params()
-        wanted = {key: parameters[key] for key in ("host", "port", "dbname", "user", "password") if parameters.get(key)}
-        listener = psycopg.connect(**wanted, autocommit=True, application_name="outbox-relay")
+        parameters = connection_parameters(connections[self.context.alias].settings_dict)
+        listener = psycopg.connect(**{**parameters, "application_name": "outbox-relay"}, autocommit=True)
         listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel(self.context.alias))))
         return listener
 

@@ -208,6 +208,19 @@ def test_a_commit_wakes_a_waiting_relay(
     assert not waiting.is_alive()
 
 
+def test_the_listening_connection_is_made_as_the_database_settings_say(
+    relay: Relays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"sslmode": "disable", "connect_timeout": "7", "application_name": "order"}
+    database = connections["order"].settings_dict
+    monkeypatch.setitem(database, "OPTIONS", {**database["OPTIONS"], **options})
+
+    with relay(RefusingBroker())._listener() as listener:
+        used = listener.info.get_parameters()
+
+    assert {name: used[name] for name in options} == {**options, "application_name": "outbox-relay"}
+
+
 def test_a_refused_event_holds_back_its_followers_in_the_same_database_too(
     relay: Relays, publish: Callable[..., UUID]
 ) -> None:
