@@ -19,11 +19,13 @@ from uuid import UUID
 
 import structlog
 from django.db import connections, transaction
+from django.db.models import CharField
 from django.db.models.functions import Now
 
 from ecommerce import clock, codec
 from ecommerce.db.plans import planned_each_time
 from ecommerce.errors import Unreachable
+from ecommerce.inbox import storable
 from ecommerce.inbox.figures import figures
 from ecommerce.inbox.group import grouped
 from ecommerce.inbox.models import ParkedMessage, ParkedStatus
@@ -273,16 +275,17 @@ class Consumer:
         status: str = ParkedStatus.RETRY,
         attempts: int = 0,
     ) -> None:
+        """Lay a message aside, whatever it holds: one that could not be parked would stop the queue."""
         ParkedMessage.objects.using(self.context.alias).bulk_create(
             [
                 ParkedMessage(
                     consumer=consumer,
                     message_id=envelope.id if envelope else None,
-                    partition_key=envelope.partitionkey if envelope else "",
-                    event_type=envelope.type if envelope else "",
-                    headers=delivery.headers,
-                    body=delivery.data.decode(errors="replace"),
-                    reason=reason,
+                    partition_key=_fitting("partition_key", envelope.partitionkey) if envelope else "",
+                    event_type=_fitting("event_type", envelope.type) if envelope else "",
+                    headers=storable.json(delivery.headers),
+                    body=storable.text(delivery.data.decode(errors="replace")),
+                    reason=storable.text(reason),
                     status=status,
                     attempts=attempts,
                     available_at=Now() + _pause(attempts),
@@ -409,7 +412,13 @@ def _while_unreachable(attempts: int, error: Unreachable, age: float) -> dict[st
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return storable.text(f"{type(error).__name__}: {error}")
+
+
+def _fitting(column: str, value: str) -> str:
+    field = ParkedMessage._meta.get_field(column)
+    assert isinstance(field, CharField)
+    return storable.text(value)[: field.max_length]
 
 
 def _pause(attempts: int) -> timedelta:
