@@ -114,6 +114,9 @@ class PgmqPublisher(Publisher):
             self.close()
             raise BrokerUnavailable(str(error)) from error
 
+    def keep_alive(self) -> None:
+        """PostgreSQL lets a connection be silent for as long as it likes."""
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

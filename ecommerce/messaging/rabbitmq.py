@@ -36,6 +36,8 @@ MAX_DELIVERIES = 1_000_000
 reader would lose all that was handed to it with them. The consumer counts for itself and parks them. RabbitMQ 4 has a
 limit of 20 for those that name none."""
 LOST = (AMQPError, OSError, OperationalError)
+HEARTBEAT = 10
+"""Seconds. A side that heard nothing of the other for twice as long gives the connection up."""
 PREFETCH = 200
 ARRIVED = 0.001
 """Seconds in which whatever is on its way already arrives, so that it becomes part of the batch."""
@@ -77,7 +79,7 @@ class RabbitBroker(Broker):
             raise BrokerUnavailable(str(error)) from error
 
     def connect(self) -> Connection:
-        return Connection(self._url, connect_timeout=3, heartbeat=10)
+        return Connection(self._url, connect_timeout=3, heartbeat=HEARTBEAT)
 
     @property
     def exchange(self) -> str:
@@ -118,6 +120,16 @@ class RabbitPublisher(Publisher):
             raise BrokerUnavailable(str(error)) from error
         sent = frozenset(m.id for m in messages)
         return Published(sent - frozenset(self._refused), dict(self._refused))
+
+    def keep_alive(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            with suppress(TimeoutError):
+                self._connection.drain_events(timeout=ARRIVED)  # the broker's heartbeats, or its farewell
+            self._connection.heartbeat_check()
+        except LOST:
+            self._give_up()
 
     def close(self) -> None:
         if self._connection is not None:
@@ -231,9 +243,10 @@ class RabbitSubscription(Subscription):
 
 def _drop(connection: Connection) -> None:
     """End a connection that is broken, without the farewell: a silent peer would never answer it."""
-    if connection.connected:
+    driver = connection._connection  # type: ignore[attr-defined]  # the public property would connect anew
+    if driver is not None:
         with suppress(*LOST):
-            connection.connection.transport.close()
+            driver.collect()
 
 
 def _amqp(message: Message) -> amqp.Message:

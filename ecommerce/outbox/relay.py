@@ -198,6 +198,7 @@ class Relay:
         What commits after the last step has read is announced after that.
         """
         while not stop.is_set() and time.monotonic() < self._renew_at:
+            self._publisher.keep_alive()
             if list(listener.notifies(timeout=POLL_SECONDS, stop_after=1)):
                 return
 

@@ -52,11 +52,15 @@ class RefusingPublisher(Publisher):
     def __init__(self) -> None:
         self.refused: set[UUID] = set()
         self.windows: list[list[Message]] = []
+        self.kept_alive = threading.Event()
 
     def publish(self, messages: Sequence[Message], *, timeout: float) -> Published:
         self.windows.append(list(messages))
         ids = {message.envelope.id for message in messages}
         return Published(frozenset(ids - self.refused), dict.fromkeys(ids & self.refused, "full"))
+
+    def keep_alive(self) -> None:
+        self.kept_alive.set()
 
     def close(self) -> None: ...
 
@@ -204,6 +208,18 @@ def test_a_commit_wakes_a_waiting_relay(
     finally:
         stop.set()
         publish()  # its wake-up ends the wait
+        waiting.join(timeout=20)
+    assert not waiting.is_alive()
+
+
+def test_a_relay_that_waits_keeps_its_publisher_alive(relay: Relays) -> None:
+    broker, stop = RefusingBroker(), threading.Event()
+    waiting = threading.Thread(target=relay(broker).run, args=[stop])
+    waiting.start()
+    try:
+        assert broker.edge.kept_alive.wait(timeout=20)
+    finally:
+        stop.set()
         waiting.join(timeout=20)
     assert not waiting.is_alive()
 
