@@ -111,9 +111,7 @@ class RabbitPublisher(Publisher):
             self._open = {}
             for message in messages:
                 if message.id not in self._refused:
-                    self._open[self._next_tag] = message.id
-                    self._next_tag += 1
-                    channel.basic_publish(_amqp(message), self._broker.exchange, message.type, mandatory=True)
+                    self._send(channel, message)
             self._await_confirms(timeout)
         except LOST as error:
             self._give_up()
@@ -153,6 +151,16 @@ class RabbitPublisher(Publisher):
             self._channel.events["basic_nack"].add(self._on_nack)
             self._channel.events["basic_return"].add(self._on_return)
         return self._channel
+
+    def _send(self, channel: Any, message: Message) -> None:
+        try:
+            content = _amqp(message)
+        except codec.Undecodable as error:
+            self._refused[message.id] = f"unreadable headers: {error}"
+            return
+        self._open[self._next_tag] = message.id
+        self._next_tag += 1
+        channel.basic_publish(content, self._broker.exchange, message.type, mandatory=True)
 
     def _await_confirms(self, timeout: float) -> None:
         """Wait for every open tag; a connection that stays silent is given up."""

@@ -26,7 +26,7 @@ from ecommerce.db.plans import planned_each_time
 from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
 from ecommerce.messaging.envelope import Message
-from ecommerce.messaging.traces import following, sending
+from ecommerce.messaging.traces import following_message, sending
 from ecommerce.observability import metrics
 from ecommerce.outbox.figures import figures
 from ecommerce.outbox.models import PARTITIONS
@@ -340,7 +340,7 @@ class Relay:
             metrics.OUTBOX_PROCESSED.labels(self.context.name, type_, outcome).inc(count)
         for row in rows:
             if reason := published.refused.get(row.event_id):
-                with following(row.message().envelope):
+                with following_message(row.message()):
                     log.error("event_refused", context=self.context.name, event_type=row.event_type, reason=reason)
 
     def _release_all(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import amqp
@@ -172,6 +173,20 @@ def test_a_message_that_is_too_large_is_refused_and_the_others_pass(broker: Brok
     assert set(published.refused) == {large.envelope.id}
     assert published.confirmed == {small.envelope.id}
     publisher.close()
+
+
+def test_headers_that_are_no_object_stop_neither_publisher_nor_reader(broker: Broker, queue: str) -> None:
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher, subscription = broker.publisher(), broker.subscribe(queue)
+    odd, good = replace(message(), headers='["x"]'), message()
+
+    published = publisher.publish([odd, good], timeout=5)
+
+    assert published.confirmed | set(published.refused) == {odd.id, good.id}
+    received = receive(subscription, len(published.confirmed))
+    assert [isinstance(delivery.headers, dict) for delivery in received] == [True] * len(published.confirmed)
+    publisher.close()
+    subscription.close()
 
 
 def connected(publisher: Publisher) -> amqp.Connection:

@@ -56,7 +56,7 @@ class RefusingPublisher(Publisher):
 
     def publish(self, messages: Sequence[Message], *, timeout: float) -> Published:
         self.windows.append(list(messages))
-        ids = {message.envelope.id for message in messages}
+        ids = {message.id for message in messages}
         return Published(frozenset(ids - self.refused), dict.fromkeys(ids & self.refused, "full"))
 
     def keep_alive(self) -> None:
@@ -210,6 +210,22 @@ def test_a_commit_wakes_a_waiting_relay(
         publish()  # its wake-up ends the wait
         waiting.join(timeout=20)
     assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_event_whose_headers_are_unreadable_stops_nobody(
+    relay: Relays, publish: Callable[..., UUID], refused: bool
+) -> None:
+    broker = RefusingBroker()
+    bad, good = publish(), publish()
+    rows = OutboxEvent.objects.using("order")
+    rows.filter(aggregate_id=bad).update(headers={"x": "y"})
+    broker.edge.refused = {rows.get(aggregate_id=bad).event_id} if refused else set()
+
+    relay(broker).step()
+
+    assert [row.aggregate_id for row in rows.all()] == ([str(bad)] if refused else [])
+    assert ArchivedEvent.objects.using("order").filter(aggregate_id=good).exists()
 
 
 def test_a_relay_that_waits_keeps_its_publisher_alive(relay: Relays) -> None:
