@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -251,10 +251,10 @@ class Consumer:
         self._count(handler, envelope, outcome)
 
     def _count(self, handler: Handler, envelope: Envelope, outcome: str) -> None:
-        metrics.INBOX_HANDLED.labels(self.context.name, handler.name, outcome).inc()
+        metrics.inbox_handled(self.context.name, handler.name, outcome).inc()
         if outcome == "handled" and not envelope.replay:
             seconds = (clock.now() - envelope.time).total_seconds()
-            metrics.EVENT_SECONDS.labels(self.context.name).observe(max(seconds, 0))
+            metrics.event_seconds(self.context.name).observe(max(seconds, 0))
 
     def _show(self) -> None:
         """Let the metrics say what is parked, now and then."""
@@ -295,7 +295,7 @@ class Consumer:
             ignore_conflicts=True,
         )
         self._waiting, self._retry_at = True, min(self._retry_at, time.monotonic() + RETRY_EVERY)
-        metrics.INBOX_HANDLED.labels(self.context.name, consumer, "parked").inc()
+        metrics.inbox_handled(self.context.name, consumer, "parked").inc()
 
     def _lend_connections(self) -> None:
         """Give connections to other contexts' databases, opened by calls of handlers, back to their pools."""
@@ -388,9 +388,13 @@ def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Rec
     )  # fmt: skip
 
 
+def _processing(handler: Handler, envelope: Envelope) -> AbstractContextManager[object]:
+    """Let what one handler makes of one event name it as its cause; with tracing it is a span as well."""
+    return _traced(handler, envelope) if tracing.ENABLED else following(envelope)
+
+
 @contextmanager
-def _processing(handler: Handler, envelope: Envelope) -> Iterator[None]:
-    """Open the span of one handler's work on one event."""
+def _traced(handler: Handler, envelope: Envelope) -> Iterator[None]:
     attributes = {
         "messaging.operation.type": "process",
         "messaging.operation.name": "process",

@@ -162,6 +162,21 @@ def saga_step_seconds(service: str, saga: str, step: str, direction: str, outcom
     return SAGA_STEP_SECONDS.labels(service, saga, step, direction, outcome)
 
 
+@lru_cache(maxsize=4096)
+def outbox_processed(service: str, event_type: str, status: str) -> Counter:
+    return OUTBOX_PROCESSED.labels(service, event_type, status)
+
+
+@lru_cache(maxsize=4096)
+def inbox_handled(service: str, consumer: str, outcome: str) -> Counter:
+    return INBOX_HANDLED.labels(service, consumer, outcome)
+
+
+@lru_cache(maxsize=64)
+def event_seconds(service: str) -> Histogram:
+    return EVENT_SECONDS.labels(service)
+
+
 def exposition() -> bytes:
     """Return all metrics in the Prometheus text format, of all processes when they share a directory."""
     directory = multiprocess_directory()

@@ -337,7 +337,7 @@ class Relay:
             (row.event_type, "refused" if row.event_id in published.refused else "published") for row in rows
         )
         for (type_, outcome), count in counts.items():
-            metrics.OUTBOX_PROCESSED.labels(self.context.name, type_, outcome).inc(count)
+            metrics.outbox_processed(self.context.name, type_, outcome).inc(count)
         for row in rows:
             if reason := published.refused.get(row.event_id):
                 with following_message(row.message()):
