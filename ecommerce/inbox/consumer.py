@@ -165,9 +165,11 @@ class Consumer:
                 self._run(handler, envelope, _event(handler, envelope, body.encode()), before=row_id)
             except Unreachable as error:
                 self._survive()
+                metrics.inbox_handled(self.context.name, consumer, "failed").inc()
                 parked.update(**_while_unreachable(attempts, error, age))
             except Exception as error:
                 self._survive()
+                metrics.inbox_handled(self.context.name, consumer, "failed").inc()
                 parked.update(**_after_failure(attempts + 1, error))
             else:
                 parked.delete()

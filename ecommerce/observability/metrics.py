@@ -44,7 +44,8 @@ OUTBOX_LEASES_LOST = Counter(
 )
 INBOX_HANDLED = Counter(
     "inbox_messages_handled_total",
-    "Messages taken from the broker, by outcome: handled, ignored, duplicate, failed, parked.",
+    "Messages given to a handler, by outcome: handled, ignored, duplicate, parked, failed (parked before, and refused "
+    "once more).",
     ["service", "consumer", "outcome"],
 )
 INBOX_PARKED = Gauge(

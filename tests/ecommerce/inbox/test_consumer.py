@@ -10,9 +10,11 @@ from uuid import UUID
 
 import pytest
 from django.db import connections
+from prometheus_client import REGISTRY
 
 from contexts.order.events import OrderPlaced
 from ecommerce import clock, codec
+from ecommerce.errors import Unreachable
 from ecommerce.ids import new_id
 from ecommerce.inbox import staff
 from ecommerce.inbox.consumer import KILLER, MAX_ATTEMPTS, Consumer
@@ -134,6 +136,24 @@ def test_a_message_that_never_succeeds_is_parked_with_its_reason(consumer: Consu
 
     parked = ParkedMessage.objects.using("order").get()
     assert (parked.status, parked.attempts, parked.reason) == ("PARKED", MAX_ATTEMPTS, "ValueError: not now")
+
+
+@pytest.mark.parametrize("error", [ValueError("not now"), Unreachable("catalog is down")])
+def test_attempts_that_fail_again_are_counted_apart_from_what_is_parked(
+    consumer: Consumer, effects: Effects, error: Exception
+) -> None:
+    def counted(outcome: str) -> float:
+        labels = {"service": "order", "consumer": "order.test_effect", "outcome": outcome}
+        return REGISTRY.get_sample_value("inbox_messages_handled_total", labels) or 0.0
+
+    order_id = new_id()
+    effects.failing, effects.error = {order_id}, error
+    parked, failed = counted("parked"), counted("failed")
+    consumer.handle([delivery(order_id)])
+    for _ in range(2):
+        retry(consumer)
+
+    assert (counted("parked"), counted("failed")) == (parked + 1, failed + 2)
 
 
 def test_a_handler_that_tries_to_end_the_process_is_parked_like_any_failure(
