@@ -198,7 +198,7 @@ def forget_the_dead(directory: Path) -> None:
 
 
 def clear_directory(directory: Path) -> None:
-    """Create ``directory``, or empty it of the files of processes that no longer run. Call it before any starts."""
+    """Create ``directory``, or empty it of all that was counted. Call it before any process starts: it spares none."""
     directory.mkdir(parents=True, exist_ok=True)
     for file in directory.glob("*.db"):
         file.unlink()
