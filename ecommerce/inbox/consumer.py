@@ -12,18 +12,20 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
 from django.db import connections, transaction
+from django.db.models import CharField
 from django.db.models.functions import Now
 
 from ecommerce import clock, codec
 from ecommerce.db.plans import planned_each_time
 from ecommerce.errors import Unreachable
+from ecommerce.inbox import storable
 from ecommerce.inbox.figures import figures
 from ecommerce.inbox.group import grouped
 from ecommerce.inbox.models import ParkedMessage, ParkedStatus
@@ -163,9 +165,11 @@ class Consumer:
                 self._run(handler, envelope, _event(handler, envelope, body.encode()), before=row_id)
             except Unreachable as error:
                 self._survive()
+                metrics.inbox_handled(self.context.name, consumer, "failed").inc()
                 parked.update(**_while_unreachable(attempts, error, age))
             except Exception as error:
                 self._survive()
+                metrics.inbox_handled(self.context.name, consumer, "failed").inc()
                 parked.update(**_after_failure(attempts + 1, error))
             else:
                 parked.delete()
@@ -249,10 +253,10 @@ class Consumer:
         self._count(handler, envelope, outcome)
 
     def _count(self, handler: Handler, envelope: Envelope, outcome: str) -> None:
-        metrics.INBOX_HANDLED.labels(self.context.name, handler.name, outcome).inc()
+        metrics.inbox_handled(self.context.name, handler.name, outcome).inc()
         if outcome == "handled" and not envelope.replay:
             seconds = (clock.now() - envelope.time).total_seconds()
-            metrics.EVENT_SECONDS.labels(self.context.name).observe(max(seconds, 0))
+            metrics.event_seconds(self.context.name).observe(max(seconds, 0))
 
     def _show(self) -> None:
         """Let the metrics say what is parked, now and then."""
@@ -273,16 +277,17 @@ class Consumer:
         status: str = ParkedStatus.RETRY,
         attempts: int = 0,
     ) -> None:
+        """Lay a message aside, whatever it holds: one that could not be parked would stop the queue."""
         ParkedMessage.objects.using(self.context.alias).bulk_create(
             [
                 ParkedMessage(
                     consumer=consumer,
                     message_id=envelope.id if envelope else None,
-                    partition_key=envelope.partitionkey if envelope else "",
-                    event_type=envelope.type if envelope else "",
-                    headers=delivery.headers,
-                    body=delivery.data.decode(errors="replace"),
-                    reason=reason,
+                    partition_key=_fitting("partition_key", envelope.partitionkey) if envelope else "",
+                    event_type=_fitting("event_type", envelope.type) if envelope else "",
+                    headers=storable.json(delivery.headers),
+                    body=storable.text(delivery.data.decode(errors="replace")),
+                    reason=storable.text(reason),
                     status=status,
                     attempts=attempts,
                     available_at=Now() + _pause(attempts),
@@ -292,7 +297,7 @@ class Consumer:
             ignore_conflicts=True,
         )
         self._waiting, self._retry_at = True, min(self._retry_at, time.monotonic() + RETRY_EVERY)
-        metrics.INBOX_HANDLED.labels(self.context.name, consumer, "parked").inc()
+        metrics.inbox_handled(self.context.name, consumer, "parked").inc()
 
     def _lend_connections(self) -> None:
         """Give connections to other contexts' databases, opened by calls of handlers, back to their pools."""
@@ -385,9 +390,13 @@ def _receipt(handler: Handler, envelope: Envelope, *, before: int = LAST) -> Rec
     )  # fmt: skip
 
 
+def _processing(handler: Handler, envelope: Envelope) -> AbstractContextManager[object]:
+    """Let what one handler makes of one event name it as its cause; with tracing it is a span as well."""
+    return _traced(handler, envelope) if tracing.ENABLED else following(envelope)
+
+
 @contextmanager
-def _processing(handler: Handler, envelope: Envelope) -> Iterator[None]:
-    """Open the span of one handler's work on one event."""
+def _traced(handler: Handler, envelope: Envelope) -> Iterator[None]:
     attributes = {
         "messaging.operation.type": "process",
         "messaging.operation.name": "process",
@@ -409,7 +418,13 @@ def _while_unreachable(attempts: int, error: Unreachable, age: float) -> dict[st
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return storable.text(f"{type(error).__name__}: {error}")
+
+
+def _fitting(column: str, value: str) -> str:
+    field = ParkedMessage._meta.get_field(column)
+    assert isinstance(field, CharField)
+    return storable.text(value)[: field.max_length]
 
 
 def _pause(attempts: int) -> timedelta:

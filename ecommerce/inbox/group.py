@@ -44,7 +44,8 @@ def grouped(alias: str) -> Iterator[None]:
 
     Raises:
         GroupDoomed: nothing was kept.
-        OperationalError: somebody else held a row for too long; nothing was kept.
+        OperationalError: somebody else held a row for too long; nothing was kept. Django's when a result was fetched,
+            otherwise the driver's: what comes out of the pipeline later, nobody translates.
     """
     group = Group(alias)
     with transaction.atomic(using=alias, durable=True):

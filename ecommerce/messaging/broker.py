@@ -51,6 +51,13 @@ class Publisher(ABC):
         """
 
     @abstractmethod
+    def keep_alive(self) -> None:
+        """Show the broker that somebody is there, about once a second while there is nothing to publish.
+
+        A connection that is lost meanwhile is dropped without a word: nothing was under way.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Drop the connection; the next ``publish`` opens a new one."""
 

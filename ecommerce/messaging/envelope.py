@@ -51,7 +51,7 @@ class Envelope:
         attributes = {name.removeprefix(PREFIX): value for name, value in headers.items() if name.startswith(PREFIX)}
         try:
             attributes["sequence"] = int(attributes["sequence"])
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise codec.Undecodable(f"envelope without a sequence: {error}") from error
         return codec.from_builtins(attributes, cls)
 

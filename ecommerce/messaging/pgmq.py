@@ -114,6 +114,9 @@ class PgmqPublisher(Publisher):
             self.close()
             raise BrokerUnavailable(str(error)) from error
 
+    def keep_alive(self) -> None:
+        """PostgreSQL lets a connection be silent for as long as it likes."""
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
@@ -177,7 +180,10 @@ class PgmqSubscription(Subscription):
         rows = connection.execute(self._read_statement, [limit]).fetchall()
         again, self._first, self._emptied = self._first, False, len(rows) < limit
         self._read_at = time.monotonic()
-        return [Delivery(tag, headers or {}, data.encode(), again) for tag, headers, data in rows]
+        return [
+            Delivery(tag, headers if isinstance(headers, dict) else {}, data.encode(), again)
+            for tag, headers, data in rows
+        ]
 
 
 def _connect(*, autocommit: bool = False) -> psycopg.Connection[Any]:

@@ -36,6 +36,8 @@ MAX_DELIVERIES = 1_000_000
 reader would lose all that was handed to it with them. The consumer counts for itself and parks them. RabbitMQ 4 has a
 limit of 20 for those that name none."""
 LOST = (AMQPError, OSError, OperationalError)
+HEARTBEAT = 10
+"""Seconds. A side that heard nothing of the other for twice as long gives the connection up."""
 PREFETCH = 200
 ARRIVED = 0.001
 """Seconds in which whatever is on its way already arrives, so that it becomes part of the batch."""
@@ -77,7 +79,7 @@ class RabbitBroker(Broker):
             raise BrokerUnavailable(str(error)) from error
 
     def connect(self) -> Connection:
-        return Connection(self._url, connect_timeout=3, heartbeat=10)
+        return Connection(self._url, connect_timeout=3, heartbeat=HEARTBEAT)
 
     @property
     def exchange(self) -> str:
@@ -109,15 +111,23 @@ class RabbitPublisher(Publisher):
             self._open = {}
             for message in messages:
                 if message.id not in self._refused:
-                    self._open[self._next_tag] = message.id
-                    self._next_tag += 1
-                    channel.basic_publish(_amqp(message), self._broker.exchange, message.type, mandatory=True)
+                    self._send(channel, message)
             self._await_confirms(timeout)
         except LOST as error:
             self._give_up()
             raise BrokerUnavailable(str(error)) from error
         sent = frozenset(m.id for m in messages)
         return Published(sent - frozenset(self._refused), dict(self._refused))
+
+    def keep_alive(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            with suppress(TimeoutError):
+                self._connection.drain_events(timeout=ARRIVED)  # the broker's heartbeats, or its farewell
+            self._connection.heartbeat_check()
+        except LOST:
+            self._give_up()
 
     def close(self) -> None:
         if self._connection is not None:
@@ -141,6 +151,16 @@ class RabbitPublisher(Publisher):
             self._channel.events["basic_nack"].add(self._on_nack)
             self._channel.events["basic_return"].add(self._on_return)
         return self._channel
+
+    def _send(self, channel: Any, message: Message) -> None:
+        try:
+            content = _amqp(message)
+        except codec.Undecodable as error:
+            self._refused[message.id] = f"unreadable headers: {error}"
+            return
+        self._open[self._next_tag] = message.id
+        self._next_tag += 1
+        channel.basic_publish(content, self._broker.exchange, message.type, mandatory=True)
 
     def _await_confirms(self, timeout: float) -> None:
         """Wait for every open tag; a connection that stays silent is given up."""
@@ -231,9 +251,10 @@ class RabbitSubscription(Subscription):
 
 def _drop(connection: Connection) -> None:
     """End a connection that is broken, without the farewell: a silent peer would never answer it."""
-    if connection.connected:
+    driver = connection._connection  # type: ignore[attr-defined]  # the public property would connect anew
+    if driver is not None:
         with suppress(*LOST):
-            connection.connection.transport.close()
+            driver.collect()
 
 
 def _amqp(message: Message) -> amqp.Message:

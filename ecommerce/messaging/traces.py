@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
+from ecommerce import codec
 from ecommerce.messaging.broker import EXCHANGE
 from ecommerce.messaging.envelope import Envelope, Message
 from ecommerce.observability import context as request_context
@@ -22,10 +23,17 @@ def following(envelope: Envelope) -> AbstractContextManager[object]:
     )
 
 
+def following_message(message: Message) -> AbstractContextManager[object]:
+    """As :func:`following`, for a message whose envelope may be unreadable: then nothing is bound."""
+    envelope = _envelope(message)
+    return following(envelope) if envelope else nullcontext()
+
+
 @contextmanager
 def sending(messages: Sequence[Message], *, system: str) -> Iterator[Sequence[Message]]:
     """Yield ``messages`` as they are to be sent within the block: whoever handles one continues the span of its
-    sending, which continues the one that published it. Without tracing they are sent as they are.
+    sending, which continues the one that published it. Without tracing they are sent as they are, and so is one whose
+    envelope cannot be read: whoever gets it parks it.
     """
     if not tracing.ENABLED:
         yield messages
@@ -43,7 +51,9 @@ def sending(messages: Sequence[Message], *, system: str) -> Iterator[Sequence[Me
 
 
 def _span(message: Message, system: str) -> tracing.Span:
-    envelope = message.envelope
+    envelope = _envelope(message)
+    if envelope is None:
+        return tracing.NOT_RECORDED
     attributes = {
         "messaging.system": system,
         "messaging.operation.type": "send",
@@ -58,4 +68,13 @@ def _span(message: Message, system: str) -> tracing.Span:
 
 
 def _continued(message: Message, span: tracing.Span) -> Message:
+    if span is tracing.NOT_RECORDED:
+        return message
     return Message.of(replace(message.envelope, traceparent=span.traceparent), message.data)
+
+
+def _envelope(message: Message) -> Envelope | None:
+    try:
+        return message.envelope
+    except codec.Undecodable:
+        return None

@@ -44,7 +44,8 @@ OUTBOX_LEASES_LOST = Counter(
 )
 INBOX_HANDLED = Counter(
     "inbox_messages_handled_total",
-    "Messages taken from the broker, by outcome: handled, ignored, duplicate, failed, parked.",
+    "Messages given to a handler, by outcome: handled, ignored, duplicate, parked, failed (parked before, and refused "
+    "once more).",
     ["service", "consumer", "outcome"],
 )
 INBOX_PARKED = Gauge(
@@ -162,6 +163,21 @@ def saga_step_seconds(service: str, saga: str, step: str, direction: str, outcom
     return SAGA_STEP_SECONDS.labels(service, saga, step, direction, outcome)
 
 
+@lru_cache(maxsize=4096)
+def outbox_processed(service: str, event_type: str, status: str) -> Counter:
+    return OUTBOX_PROCESSED.labels(service, event_type, status)
+
+
+@lru_cache(maxsize=4096)
+def inbox_handled(service: str, consumer: str, outcome: str) -> Counter:
+    return INBOX_HANDLED.labels(service, consumer, outcome)
+
+
+@lru_cache(maxsize=64)
+def event_seconds(service: str) -> Histogram:
+    return EVENT_SECONDS.labels(service)
+
+
 def exposition() -> bytes:
     """Return all metrics in the Prometheus text format, of all processes when they share a directory."""
     directory = multiprocess_directory()
@@ -182,7 +198,7 @@ def forget_the_dead(directory: Path) -> None:
 
 
 def clear_directory(directory: Path) -> None:
-    """Create ``directory``, or empty it of the files of processes that no longer run. Call it before any starts."""
+    """Create ``directory``, or empty it of all that was counted. Call it before any process starts: it spares none."""
     directory.mkdir(parents=True, exist_ok=True)
     for file in directory.glob("*.db"):
         file.unlink()

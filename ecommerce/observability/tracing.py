@@ -22,7 +22,10 @@ from ecommerce.observability.spans import NONE, NOT_RECORDED, Attributes, Kind, 
 if TYPE_CHECKING:
     from ecommerce.observability.recording import Recorder
 
-__all__ = ["ENABLED", "Attributes", "Span", "carrier", "configured", "flush", "remote", "spare_imports", "span"]
+__all__ = [
+    "ENABLED", "NOT_RECORDED", "Attributes", "Span",
+    "carrier", "configured", "flush", "remote", "spare_imports", "span",
+]  # fmt: skip
 
 
 def configured(environment: Mapping[str, str]) -> bool:

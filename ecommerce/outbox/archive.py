@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
 
 COPY_SHAPE = "CREATE TABLE {name} (LIKE outbox_archive INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
 MOVE = """
@@ -19,6 +22,8 @@ MOVE = """
 ATTACH = "ALTER TABLE outbox_archive ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})"
 AHEAD = 3
 """Days for which partitions are made in advance."""
+GIVE_WAY = "SET LOCAL lock_timeout = '2s'"
+"""Every relay that archives queues up behind whoever waits for the whole archive, as long as somebody reads it."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,21 +31,35 @@ log = structlog.get_logger(__name__)
 def maintain(alias: str, *, now: datetime, keep_days: int) -> list[str]:
     """Make the partitions of the coming days and drop those older than ``keep_days``; return the dropped names.
 
-    Idempotent; run it daily. Rows of a day without a partition go to the default partition; they move when the day gets
-    one, while relays wait.
+    Idempotent; run it daily at least. Rows of a day without a partition go to the default partition; they move when the
+    day gets one, while relays wait. When somebody has been reading the archive for long, what is left to do is left to
+    the next time.
     """
     today = now.date()
-    with connections[alias].cursor() as cursor:
-        existing = partitions(alias)
+    existing, dropped = partitions(alias), []
+    try:
         for day in (today + timedelta(days=offset) for offset in range(AHEAD + 1)):
             if name_of(day) not in existing:
-                with transaction.atomic(using=alias):
+                with _locking(alias) as cursor:
                     _make(cursor, day)
-        dropped = [name for name, day in existing.items() if day < today - timedelta(days=keep_days)]
-        for name in dropped:
-            cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+        for name in (name for name, day in existing.items() if day < today - timedelta(days=keep_days)):
+            with _locking(alias) as cursor:
+                cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+            dropped.append(name)
             log.info("archive_partition_dropped", context=alias, partition=name)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        log.warning("archive_in_use", context=alias, error=str(error))
     return dropped
+
+
+@contextmanager
+def _locking(alias: str) -> Iterator[Any]:
+    """Open a transaction that waits for a lock two seconds at most."""
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute(GIVE_WAY)
+        yield cursor
 
 
 def partitions(alias: str) -> dict[str, date]:

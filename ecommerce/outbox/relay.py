@@ -21,11 +21,12 @@ import structlog
 from django.db import connections, transaction
 from psycopg import sql
 
+from ecommerce.db.configuration import connection_parameters
 from ecommerce.db.plans import planned_each_time
 from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable, Published, Publisher
 from ecommerce.messaging.envelope import Message
-from ecommerce.messaging.traces import following, sending
+from ecommerce.messaging.traces import following_message, sending
 from ecommerce.observability import metrics
 from ecommerce.outbox.figures import figures
 from ecommerce.outbox.models import PARTITIONS
@@ -197,6 +198,7 @@ class Relay:
         What commits after the last step has read is announced after that.
         """
         while not stop.is_set() and time.monotonic() < self._renew_at:
+            self._publisher.keep_alive()
             if list(listener.notifies(timeout=POLL_SECONDS, stop_after=1)):
                 return
 
@@ -335,10 +337,10 @@ class Relay:
             (row.event_type, "refused" if row.event_id in published.refused else "published") for row in rows
         )
         for (type_, outcome), count in counts.items():
-            metrics.OUTBOX_PROCESSED.labels(self.context.name, type_, outcome).inc(count)
+            metrics.outbox_processed(self.context.name, type_, outcome).inc(count)
         for row in rows:
             if reason := published.refused.get(row.event_id):
-                with following(row.message().envelope):
+                with following_message(row.message()):
                     log.error("event_refused", context=self.context.name, event_type=row.event_type, reason=reason)
 
     def _release_all(self) -> None:
@@ -349,9 +351,8 @@ class Relay:
 
     def _listener(self) -> psycopg.Connection[Any]:
         """Open the connection that listens for commits of this context."""
-        parameters = connections[self.context.alias].get_connection_params()
-        wanted = {key: parameters[key] for key in ("host", "port", "dbname", "user", "password") if parameters.get(key)}
-        listener = psycopg.connect(**wanted, autocommit=True, application_name="outbox-relay")
+        parameters = connection_parameters(connections[self.context.alias].settings_dict)
+        listener = psycopg.connect(**{**parameters, "application_name": "outbox-relay"}, autocommit=True)
         listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel(self.context.alias))))
         return listener
 

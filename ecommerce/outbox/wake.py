@@ -8,11 +8,9 @@ nothing but the relay's polling interval.
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
 
 import structlog
 from django.db import connections
-from django.db.utils import Error
 
 QUIET = 0.005
 """Seconds between two notifications of one context by one process."""
@@ -47,7 +45,10 @@ class Notifier(threading.Thread):
                 self._condition.wait_for(lambda: self._aliases)
                 aliases, self._aliases = self._aliases, set()
             for alias in aliases:
-                self._notify(alias)
+                try:
+                    self._notify(alias)
+                except Exception as error:
+                    log.warning("outbox_wake_failed", context=alias, error=repr(error))
             threading.Event().wait(QUIET)
 
     def _notify(self, alias: str) -> None:
@@ -55,14 +56,20 @@ class Notifier(threading.Thread):
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, '')", [channel(alias)])
-        except Error as error:
-            log.warning("outbox_wake_failed", context=alias, error=str(error))
         finally:
             connection.close()
 
 
-@lru_cache(maxsize=1)
+_starting = threading.Lock()
+_started: Notifier | None = None
+
+
 def _notifier() -> Notifier:
-    notifier = Notifier()
-    notifier.start()
-    return notifier
+    """Return the thread of this process; one that a fork left behind is replaced."""
+    global _started
+    if _started is None or not _started.is_alive():
+        with _starting:
+            if _started is None or not _started.is_alive():
+                _started = Notifier()
+                _started.start()
+    return _started

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connections
+from prometheus_client import REGISTRY
 
 from contexts.order.events import OrderPlaced
 from ecommerce import clock, codec
+from ecommerce.errors import Unreachable
 from ecommerce.ids import new_id
 from ecommerce.inbox import staff
 from ecommerce.inbox.consumer import KILLER, MAX_ATTEMPTS, Consumer
@@ -134,6 +138,24 @@ def test_a_message_that_never_succeeds_is_parked_with_its_reason(consumer: Consu
     assert (parked.status, parked.attempts, parked.reason) == ("PARKED", MAX_ATTEMPTS, "ValueError: not now")
 
 
+@pytest.mark.parametrize("error", [ValueError("not now"), Unreachable("catalog is down")])
+def test_attempts_that_fail_again_are_counted_apart_from_what_is_parked(
+    consumer: Consumer, effects: Effects, error: Exception
+) -> None:
+    def counted(outcome: str) -> float:
+        labels = {"service": "order", "consumer": "order.test_effect", "outcome": outcome}
+        return REGISTRY.get_sample_value("inbox_messages_handled_total", labels) or 0.0
+
+    order_id = new_id()
+    effects.failing, effects.error = {order_id}, error
+    parked, failed = counted("parked"), counted("failed")
+    consumer.handle([delivery(order_id)])
+    for _ in range(2):
+        retry(consumer)
+
+    assert (counted("parked"), counted("failed")) == (parked + 1, failed + 2)
+
+
 def test_a_handler_that_tries_to_end_the_process_is_parked_like_any_failure(
     consumer: Consumer, effects: Effects
 ) -> None:
@@ -178,6 +200,69 @@ def test_undecodable_data_and_envelopes_are_parked_at_once(consumer: Consumer) -
     consumer.handle([Delivery(1, good.headers, b"{not json"), Delivery(2, {"x": "y"}, b"{}")])
 
     assert [row.status for row in ParkedMessage.objects.using("order").order_by("id")] == ["PARKED", "PARKED"]
+
+
+UNTYPED = {
+    "x-death": [{"queue": "order", "time": datetime(2026, 11, 23), "count": 1}],
+    "bytes": b"\xff\x00",
+    "text\0": "a\0b\ud800",
+    "numbers": [1, 0.5, float("nan"), Decimal("0.1"), True, None],
+}
+"""Headers that AMQP takes and JSON, or PostgreSQL's JSON, does not."""
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({}, b"\0{not json"),
+        (UNTYPED, None),
+        ({f"{PREFIX}sequence": None}, None),
+        ({f"{PREFIX}sequence": float("inf")}, None),
+        ({f"{PREFIX}sequence": 10**30}, None),
+        ({f"{PREFIX}partitionkey": "k" * 61}, None),
+        ({f"{PREFIX}partitionkey": "k\0"}, None),
+        ({f"{PREFIX}type": "t" * 101}, None),
+        ({f"{PREFIX}type": "t\0"}, None),
+        ({f"{PREFIX}id": "\0"}, None),
+    ],
+)
+def test_whatever_a_message_holds_it_is_parked_and_the_next_one_handled(
+    consumer: Consumer, effects: Effects, headers: dict[str, Any], body: bytes | None
+) -> None:
+    poisoned, healthy = new_id(), new_id()
+    effects.failing = {poisoned}
+    message = delivery(poisoned)
+
+    consumer.handle([Delivery(1, {**message.headers, **headers}, body or message.data), delivery(healthy)])
+
+    assert [order_id for order_id, _ in written()] == [healthy]
+    assert ParkedMessage.objects.using("order").count() == 1
+
+
+def test_a_message_with_headers_that_json_does_not_know_takes_effect_once_it_can(
+    consumer: Consumer, effects: Effects
+) -> None:
+    order_id = new_id()
+    effects.failing = {order_id}
+    message = delivery(order_id)
+    consumer.handle([Delivery(1, {**message.headers, **UNTYPED}, message.data)])
+    effects.failing = set()
+
+    retry(consumer)
+
+    assert written() == [(order_id, 1)]
+
+
+def test_a_reason_that_no_column_takes_does_not_stop_the_retries(consumer: Consumer, effects: Effects) -> None:
+    order_id, other = new_id(), new_id()
+    effects.failing, effects.error = {order_id, other}, ValueError("no such name: \0\ud800")
+    consumer.handle([delivery(order_id), delivery(other)])
+    effects.failing = {order_id}
+
+    retry(consumer)
+
+    assert [written_id for written_id, _ in written()] == [other]
+    assert "no such name: \N{REPLACEMENT CHARACTER}?" in ParkedMessage.objects.using("order").get().reason
 
 
 def test_an_event_of_unknown_version_is_parked(consumer: Consumer) -> None:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
+import amqp
 import pytest
 
 from ecommerce import clock
 from ecommerce.ids import new_id
-from ecommerce.messaging import pgmq
-from ecommerce.messaging.broker import MAX_MESSAGE_BYTES, Broker, BrokerUnavailable, Delivery, Subscription
+from ecommerce.messaging import pgmq, rabbitmq
+from ecommerce.messaging.broker import (
+    MAX_MESSAGE_BYTES,
+    Broker,
+    BrokerUnavailable,
+    Delivery,
+    Publisher,
+    Subscription,
+)
 from ecommerce.messaging.envelope import Envelope, Message
+from ecommerce.messaging.rabbitmq import RabbitPublisher
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["order"])
 
@@ -160,6 +172,74 @@ def test_a_message_that_is_too_large_is_refused_and_the_others_pass(broker: Brok
 
     assert set(published.refused) == {large.envelope.id}
     assert published.confirmed == {small.envelope.id}
+    publisher.close()
+
+
+def test_headers_that_are_no_object_stop_neither_publisher_nor_reader(broker: Broker, queue: str) -> None:
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher, subscription = broker.publisher(), broker.subscribe(queue)
+    odd, good = replace(message(), headers='["x"]'), message()
+
+    published = publisher.publish([odd, good], timeout=5)
+
+    assert published.confirmed | set(published.refused) == {odd.id, good.id}
+    received = receive(subscription, len(published.confirmed))
+    assert [isinstance(delivery.headers, dict) for delivery in received] == [True] * len(published.confirmed)
+    publisher.close()
+    subscription.close()
+
+
+def connected(publisher: Publisher) -> amqp.Connection:
+    assert isinstance(publisher, RabbitPublisher)
+    assert publisher._connection is not None
+    return cast(amqp.Connection, publisher._connection.connection)
+
+
+def is_closed(connection: amqp.Connection) -> bool:
+    """Wait a moment for the broker to close the connection."""
+    try:
+        connection.drain_events(timeout=0.1)
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
+def test_a_publisher_with_nothing_to_publish_keeps_its_connection(
+    broker: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rabbitmq, "HEARTBEAT", 1)
+    broker.declare({queue: ["test.happened.v1"]})
+    kept, left_alone = broker.publisher(), broker.publisher()
+    for publisher in (kept, left_alone):
+        publisher.publish([message()], timeout=5)
+    connection = connected(kept)
+
+    for _ in range(300):
+        kept.keep_alive()
+        if is_closed(connected(left_alone)):
+            break
+    else:
+        raise AssertionError("the broker closes a connection without heartbeats")
+
+    assert len(kept.publish([message()], timeout=5).confirmed) == 1
+    assert connected(kept) is connection
+    kept.close()
+    left_alone.close()
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
+def test_a_connection_lost_while_idle_fails_no_publishing(broker: Broker, queue: str) -> None:
+    broker.declare({queue: ["test.happened.v1"]})
+    publisher = broker.publisher()
+    publisher.publish([message()], timeout=5)
+    connected(publisher).sock.shutdown(socket.SHUT_RDWR)
+
+    publisher.keep_alive()
+
+    assert len(publisher.publish([message()], timeout=5).confirmed) == 1
     publisher.close()
 
 

@@ -52,11 +52,15 @@ class RefusingPublisher(Publisher):
     def __init__(self) -> None:
         self.refused: set[UUID] = set()
         self.windows: list[list[Message]] = []
+        self.kept_alive = threading.Event()
 
     def publish(self, messages: Sequence[Message], *, timeout: float) -> Published:
         self.windows.append(list(messages))
-        ids = {message.envelope.id for message in messages}
+        ids = {message.id for message in messages}
         return Published(frozenset(ids - self.refused), dict.fromkeys(ids & self.refused, "full"))
+
+    def keep_alive(self) -> None:
+        self.kept_alive.set()
 
     def close(self) -> None: ...
 
@@ -206,6 +210,47 @@ def test_a_commit_wakes_a_waiting_relay(
         publish()  # its wake-up ends the wait
         waiting.join(timeout=20)
     assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_event_whose_headers_are_unreadable_stops_nobody(
+    relay: Relays, publish: Callable[..., UUID], refused: bool
+) -> None:
+    broker = RefusingBroker()
+    bad, good = publish(), publish()
+    rows = OutboxEvent.objects.using("order")
+    rows.filter(aggregate_id=bad).update(headers={"x": "y"})
+    broker.edge.refused = {rows.get(aggregate_id=bad).event_id} if refused else set()
+
+    relay(broker).step()
+
+    assert [row.aggregate_id for row in rows.all()] == ([str(bad)] if refused else [])
+    assert ArchivedEvent.objects.using("order").filter(aggregate_id=good).exists()
+
+
+def test_a_relay_that_waits_keeps_its_publisher_alive(relay: Relays) -> None:
+    broker, stop = RefusingBroker(), threading.Event()
+    waiting = threading.Thread(target=relay(broker).run, args=[stop])
+    waiting.start()
+    try:
+        assert broker.edge.kept_alive.wait(timeout=20)
+    finally:
+        stop.set()
+        waiting.join(timeout=20)
+    assert not waiting.is_alive()
+
+
+def test_the_listening_connection_is_made_as_the_database_settings_say(
+    relay: Relays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"sslmode": "disable", "connect_timeout": "7", "application_name": "order"}
+    database = connections["order"].settings_dict
+    monkeypatch.setitem(database, "OPTIONS", {**database["OPTIONS"], **options})
+
+    with relay(RefusingBroker())._listener() as listener:
+        used = listener.info.get_parameters()
+
+    assert {name: used[name] for name in options} == {**options, "application_name": "outbox-relay"}
 
 
 def test_a_refused_event_holds_back_its_followers_in_the_same_database_too(
