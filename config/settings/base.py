@@ -231,3 +231,6 @@ EVENT_THREADS = env.list("EVENT_THREADS", default=["consumer", "relay"])
 """What a worker does about events beside its tasks; workers may share it out."""
 OUTBOX_ARCHIVE_DAYS = env.int("OUTBOX_ARCHIVE_DAYS", default=30)
 """How long published events are kept for replay and audit."""
+INBOX_RETENTION_DAYS = env.int("INBOX_RETENTION_DAYS", default=90)
+"""How long handled messages are remembered: a month longer than published events at least. The latest version of each
+key is remembered for good."""

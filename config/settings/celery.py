@@ -56,6 +56,7 @@ def celery_settings(broker_url: str, broker_database: Mapping[str, Any], topolog
 PLATFORM_SCHEDULE: dict[str, tuple[str, float]] = {
     "resume sagas": ("ecommerce.saga.resume", 5.0),
     "maintain outbox archives": ("ecommerce.outbox.maintain", 3600.0),
+    "maintain inboxes": ("ecommerce.inbox.maintain", 86400.0),
 }
 BACK_OFFICE_SCHEDULE: dict[str, tuple[str, float]] = {"continue replays": ("config.continue_replays", 5.0)}
 """A replay reads the events of one context and writes what another makes of them: it needs the databases of both."""

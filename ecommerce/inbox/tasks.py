@@ -9,7 +9,6 @@ from ecommerce import clock
 from ecommerce.inbox.retention import forget
 from ecommerce.topology import local_aliases
 
-RETENTION_DAYS = 90
 IN_QUEUES_DAYS = 30
 """How long a message may lie in a queue, at the very most."""
 
@@ -17,7 +16,6 @@ IN_QUEUES_DAYS = 30
 @shared_task(name="ecommerce.inbox.maintain")
 def maintain_inboxes() -> None:
     """Forget the messages that nobody can deliver or replay any more, in every local context."""
-    wanted = getattr(settings, "INBOX_RETENTION_DAYS", RETENTION_DAYS)
-    days = max(wanted, settings.OUTBOX_ARCHIVE_DAYS + IN_QUEUES_DAYS)
+    days = max(settings.INBOX_RETENTION_DAYS, settings.OUTBOX_ARCHIVE_DAYS + IN_QUEUES_DAYS)
     for alias in local_aliases():
         forget(alias, before=clock.now() - timedelta(days=days))

@@ -11,7 +11,9 @@ from config.api_urls import contexts as api_of_contexts
 from ecommerce.topology import current
 from tests.topologies.inventory import BACK_OFFICE, CONTEXTS, inventory, services
 
-PLATFORM_TASKS = {"config.continue_replays", "ecommerce.outbox.maintain", "ecommerce.saga.resume"}
+PLATFORM_TASKS = {
+    "config.continue_replays", "ecommerce.inbox.maintain", "ecommerce.outbox.maintain", "ecommerce.saga.resume",
+}  # fmt: skip
 PLATFORM_TABLES = settings.SHARED_APP_LABELS
 ACCOUNTS = {"account", "auth", "contenttypes", "mfa", "sessions", "socialaccount"}
 OPERATORS = {"health", "ready", "live", "metrics", ".well-known", "internal"}
