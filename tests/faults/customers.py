@@ -65,6 +65,7 @@ class Customers:
         key = {"X-Cart-Token": cart["token"]}
         wish = {"cart_id": cart["id"], "email": f"{uuid4().hex[:12]}@example.com", "shipping_method": SHIPPING}
         if not self._ask(http, "PUT", f"carts/{cart['id']}/coupon", {"code": self.coupon}, key):
+            self._look(http)
             return {}
         priced = self._ask(http, "POST", "checkout/preview", {**wish, "state": ADDRESS["state"]}, key)
         if not priced:
@@ -78,7 +79,7 @@ class Customers:
         return order
 
     def _look(self, http: httpx.Client) -> None:
-        """Price the cart that is kept: somebody else's service is asked for that than for a new one."""
+        """Price the cart that is kept: that asks another service than filling one does."""
         wish = {"cart_id": self.kept["id"], "state": ADDRESS["state"], "shipping_method": SHIPPING}
         self._ask(http, "POST", "checkout/preview", wish, {"X-Cart-Token": self.kept["token"]})
 

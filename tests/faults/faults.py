@@ -73,7 +73,7 @@ FAULTS = (
     Fault("30", "time runs out at the moment of the payment", sagas.paid_in_the_last_moment),
     Fault("31", "old and new code beside each other", sagas.old_and_new_code),
     Fault("32", "one of six services killed for a while", services.killed_for_a_while),
-    Fault("32a", "one of six services stands still for a while", services.standing_still_for_a_while),
+    Fault("32a", "one of six services stands still for a while", services.standing_still_for_a_while, seeds=(5,)),
     Fault("33", "the keys of services exchanged while people buy", keys_rotated),
     Fault(
         "36a", "retention begins after the first events", infrastructure.retention_after_the_first_events, seeds=(1,)

@@ -88,8 +88,9 @@ def keys_rotated(rig: Rig, random: Random) -> str:
 
 
 def _rotate(keys: Keys, issuer: str, *, patiently: bool) -> None:
-    """Do what the runbook says; ``patiently``: wait until the last token by the old key is over, so that nobody even
-    has to ask twice."""
+    """Do what the runbook says. ``patiently``: wait until the last token by the old key is over, so that nobody even
+    has to ask twice. Else it is withdrawn while tokens by it are in use, and a token of nobody, whose key is unknown,
+    makes whoever is called look at the files at once."""
     old, stranger = keys.private(issuer), new_private_pem()
     require(keys.answers(stranger, issuer) == {REFUSED}, f"a token of nobody passed as {issuer}'s")
     folder = keys.six.stack.var_dir / "new"
@@ -102,15 +103,15 @@ def _rotate(keys: Keys, issuer: str, *, patiently: bool) -> None:
             opened.write(public)
     keys.await_answers(new, issuer, FOUND_OUT, f"the new key of {issuer} counts")
     (made / PRIVATE).rename(keys.place / issuer / PRIVATE)
-    require(keys.answers(old, issuer) == {FOUND_OUT}, f"the old key of {issuer} counts no more before it is withdrawn")
     if patiently:
+        require(keys.answers(old, issuer) == {FOUND_OUT}, f"the old key of {issuer} counts no more before its time")
         _await_the_last_token(keys, issuer)
     for file in keys.published(issuer):
         (made / file.name).write_text(public)
         (made / file.name).rename(file)
+    require(keys.answers(stranger, issuer) == {REFUSED}, f"a token of nobody passed as {issuer}'s")
     keys.await_answers(old, issuer, REFUSED, f"the old key of {issuer} counts no more")
     require(keys.answers(new, issuer) == {FOUND_OUT}, f"the new key of {issuer} does not count")
-    require(keys.answers(stranger, issuer) == {REFUSED}, f"a token of nobody passed as {issuer}'s")
     if patiently:
         require(not keys.refusals(), f"tokens were refused: {keys.refusals()}")
 

@@ -17,14 +17,16 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import orjson
+import psycopg
 
 from config.management.commands.run import DEMO_PASSWORD
 from tests.bench.load import Answer, Flow, drive, post
 from tests.bench.shop import OWN_DATABASE, STAFF
 from tests.e2e.replay import books, mailbox
 from tests.e2e.replay.books import Books, Subscriptions
-from tests.e2e.replay.client import Bank, Login, Shop, Staff
+from tests.e2e.replay.client import Bank, Login, Refused, Shop, Staff
 from tests.e2e.stack import ROOT, Shape, Stack, StackFailed, free_port, running
 from tests.races.audit import breaches
 from tests.races.crowd import Crowd, gathered
@@ -278,12 +280,21 @@ def opened(*, shape: Shape = Shape.ONE, broker_url: str = "pgmq://", web_workers
 def visited(url: str) -> Iterator[Arena]:
     """Race in an installation that runs already. Its demo data, databases and bank are found as its own processes find
     them: through ``VAR_DIR``, ``…DATABASE_URL``, ``SANDBOX_PSP_URL`` and ``SANDBOX_PSP_API_KEY`` of the environment.
+
+    Raises:
+        StackFailed: nobody answers there, or it is another bank's.
     """
     var_dir = Path(os.environ.get("VAR_DIR", ROOT / "var"))
     psp_url = os.environ.get("SANDBOX_PSP_URL", "http://127.0.0.1:9100")
     environment = {"DJANGO_SETTINGS_MODULE": "config.settings.development", **os.environ}
     key = os.environ.get("SANDBOX_PSP_API_KEY", "sk_sandbox")
-    with entered(Stack(url, psp_url, key, var_dir, var_dir / "run.log", environment), None) as arena:
+    with ExitStack() as used:
+        try:
+            stack = Stack(url, psp_url, key, var_dir, var_dir / "run.log", environment)
+            arena = used.enter_context(entered(stack, None))
+            arena.bank.books()
+        except (Refused, httpx.TransportError, psycopg.OperationalError) as error:
+            raise StackFailed(f"{url} or its bank or databases cannot be used: {error}") from error
         yield arena
 
 

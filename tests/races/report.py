@@ -31,12 +31,22 @@ which answers may come; then, when nothing moves any more, every book is audited
 - each order that stands was confirmed by one mail, which arrived once;
 - every saga has ended, every handler took its events, none is parked, and each cart is what its events say.
 
-Choose with `make races ONLY="stock coupon" SEED=7 RUNS=3`. A seed fixes what is random in the race, such as cards that
-take time to charge and the moments of kills; not the timing of the machine. With `URL=http://…` the races take place in
-an installation that runs already, with its demo data and without rate limits; databases and sandbox are found by the
-environment (`VAR_DIR` or `DATABASE_URL`, `SANDBOX_PSP_URL`, `SANDBOX_PSP_API_KEY`), and the last two races are left
-out. A few races run among all tests, smaller (`tests/races/test_races.py`), and so does a proof that the audit sees a
-breach.
+Choose with `make races ONLY="stock coupon" SEED=7 RUNS=3`. A seed fixes what is random in the race, such as cards
+that take time to charge and the moments of kills; not the timing of the machine. With `URL=http://…` the races take
+place in an installation that runs already, with its demo data; databases and sandbox are found by the environment
+(`VAR_DIR` or `DATABASE_URL`, `SANDBOX_PSP_URL`, `SANDBOX_PSP_API_KEY`), nothing is written down, and the last two
+races are left out. A few races run among all tests, smaller (`tests/races/test_races.py`), and so does a proof that
+the audit sees a breach.
+
+So that an installation can be raced in, start it without rate limits and with a key of the sandbox that is known,
+which is drawn at each start otherwise:
+
+```
+export SANDBOX_PSP_API_KEY=sk_sandbox THROTTLE_ANON= THROTTLE_USER= THROTTLE_LOGIN= THROTTLE_LOOKUP= \\
+    LOGIN_FAILED_RATE_LIMIT=
+make run                                # and with the same variables in another terminal:
+make races URL=http://127.0.0.1:8000
+```
 
 Only web processes that have been up for six seconds are killed: the web server takes one that dies sooner for one that
 cannot run, and ends, which is for whoever supervises it.
