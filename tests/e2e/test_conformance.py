@@ -33,7 +33,7 @@ from ecommerce.topology import local_aliases
 from tests.e2e.test_ownership import TABLE, World, world  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db(databases=list(local_aliases()))
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
 CHECKS: list[CheckFunction] = [
     checks.content_type_conformance,
     checks.response_headers_conformance,
