@@ -255,14 +255,14 @@ def test_a_message_with_headers_that_json_does_not_know_takes_effect_once_it_can
 
 def test_a_reason_that_no_column_takes_does_not_stop_the_retries(consumer: Consumer, effects: Effects) -> None:
     order_id, other = new_id(), new_id()
-    effects.failing, effects.error = {order_id, other}, ValueError("no such name: \0\ud800")
+    effects.failing, effects.error = {order_id, other}, ValueError("no such name: \0")
     consumer.handle([delivery(order_id), delivery(other)])
     effects.failing = {order_id}
 
     retry(consumer)
 
     assert [written_id for written_id, _ in written()] == [other]
-    assert "no such name: \N{REPLACEMENT CHARACTER}?" in ParkedMessage.objects.using("order").get().reason
+    assert "no such name: \N{REPLACEMENT CHARACTER}" in ParkedMessage.objects.using("order").get().reason
 
 
 def test_an_event_of_unknown_version_is_parked(consumer: Consumer) -> None:
