@@ -24,7 +24,7 @@ from tests.faults.shop import CARD
 
 CHOSEN = {
     "pgmq": [BY_NUMBER["2"], BY_NUMBER["13"], BY_NUMBER["16"], BY_NUMBER["21"]],
-    "rabbitmq": [BY_NUMBER["2"], SHORT_STORM, BY_NUMBER["12"], BY_NUMBER["13"]],
+    "rabbitmq": [BY_NUMBER["2"], SHORT_STORM, BY_NUMBER["12"]],
 }
 OF_SAGAS = [FEW_DEATHS, BY_NUMBER["25"]]
 SEED = 1
