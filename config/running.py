@@ -26,8 +26,8 @@ from honcho.printer import Printer
 
 from ecommerce.db.embedded import Server, ServerError, locate
 
-SHUTDOWN_SECONDS = 20
 WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+SHUTDOWN_SECONDS = 20
 """What a worker gets to finish the work in hand, before it is killed."""
 DEMO_PASSWORD = "loja-demo-2026"  # noqa: S105 - these commands are for one's own machine
 LOGINS = f"""

@@ -63,7 +63,7 @@ if CACHE_URL.startswith("redis"):
     CACHES["default"]["OPTIONS"] = {
         "socket_connect_timeout": 0.25, "socket_timeout": 0.25, **CACHES["default"].get("OPTIONS", {}),
     }  # fmt: skip
-    """Seconds: what asks for limits and tokens is in the same rack, and every request waits for it. The URL may say
+    """Seconds: every request asks the cache for its rate limit and waits for the answer. ``CACHE_URL`` may say
     otherwise: ``?socket_timeout=1``."""
 
 # --- Django ----------------------------------------------------------------------------------------------------------

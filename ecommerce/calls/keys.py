@@ -11,11 +11,10 @@ import base64
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import structlog
@@ -23,6 +22,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+from ecommerce.once import write_once
 
 PRIVATE = "private.pem"
 PUBLIC = ".pub.pem"
@@ -111,14 +112,13 @@ def create(directory: Path, services: Iterable[str]) -> list[Path]:
     services, made = list(services), []
     for service in services:
         private = directory / service / PRIVATE
-        private.parent.mkdir(parents=True, exist_ok=True)
-        if _write_new(private, new_private_pem(), mode=0o600):
+        if write_once(private, new_private_pem):
             made.append(private)
     for service in services:
-        public = public_pem((directory / service / PRIVATE).read_text())
+        public = partial(public_pem, (directory / service / PRIVATE).read_text())
         for reader in services:
             file = directory / reader / f"{service}{PUBLIC}"
-            if _write_new(file, public, mode=0o644):
+            if write_once(file, public, mode=0o644):
                 made.append(file)
     return made
 
@@ -181,21 +181,6 @@ def _publics(pems: str) -> list[Ed25519PublicKey]:
     if len(found) < len(keys):
         raise ValueError("services verify with Ed25519 keys")
     return found
-
-
-def _write_new(path: Path, text: str, *, mode: int) -> bool:
-    """Write a file that nobody sees half of, unless it exists; return whether this made it."""
-    if path.exists():
-        return False
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.") as draft:
-        os.chmod(draft.name, mode)
-        draft.write(text)
-        draft.flush()
-        try:
-            os.link(draft.name, path)
-        except FileExistsError:
-            return False
-    return True
 
 
 def _base64(data: bytes) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+
+from ecommerce.once import write_once
 
 PEM_END = "-----END PUBLIC KEY-----"
 
@@ -35,17 +36,7 @@ def load_or_create(path: Path) -> str:
 
     For development and single machines. Two processes that start at once end up with the same key.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_bytes(_new_private_key())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # another process was first, and its key counts
-        finally:
-            draft.unlink()
+    write_once(path, _new_private_key)
     return path.read_text()
 
 
@@ -95,8 +86,7 @@ def _public(pem: str) -> rsa.RSAPublicKey:
     return key
 
 
-def _new_private_key() -> bytes:
+def _new_private_key() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(*pem).decode()

@@ -35,8 +35,8 @@ from ecommerce.unit_of_work import UnitOfWork
 
 CRASHES = 5
 """A step during which workers keep dying is given up after so many of them."""
-STUMBLES = 2
-"""How many failures an undo bears, at the least, from a neighbour that could not be reached and is back."""
+AWAY = 5
+"""An undo waits for a neighbour that cannot be reached as it would after so many failures: half a minute by default."""
 MACHINE = socket.gethostname()
 ENDED = frozenset({SagaStatus.COMPLETED, SagaStatus.COMPENSATED, SagaStatus.PARKED})
 
@@ -355,11 +355,11 @@ def _backward(r: Run) -> None:
 
 
 def _await_neighbour(r: Run, error: Unreachable) -> None:
-    """Pause before another attempt to undo, however many there were: that nobody answers says nothing about the step.
-    Attempts are left for when it is back, and pauses grow no further than they let them."""
+    """Pause before another attempt to undo, however many there were. That nobody answers says nothing about the step,
+    so it is no failure of it."""
     log.warning("saga_undo_waits", saga=r.saga.type, saga_id=str(r.id), step=r.step.name, reason=_text(error))
-    r.failures = min(r.failures, max(r.step.retry.undo_attempts - 2 - STUMBLES, 0))
-    _pause(r, error, StepStatus.FAILED)
+    r.suspended = True
+    _progress(r, r.key, StepStatus.FAILED, due_in=r.step.retry.pause(AWAY), step_error=_text(error))
 
 
 def _descend(r: Run, ended: str, outcome: StepStatus, *, step_error: str = "") -> None:

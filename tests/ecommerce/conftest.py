@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
@@ -14,7 +15,9 @@ from ecommerce.ids import new_id
 from ecommerce.messaging.broker import Broker, BrokerUnavailable
 from ecommerce.messaging.pgmq import PgmqBroker
 from ecommerce.messaging.rabbitmq import RabbitBroker
+from ecommerce.observability import tracing
 from ecommerce.unit_of_work import unit_of_work
+from tests.e2e.otlp import Receiver, receiving
 
 RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 
@@ -72,3 +75,17 @@ def queue(broker: Broker) -> Iterator[str]:
 
         with _connect() as connection:
             connection.execute("SELECT pgmq.drop_queue(%s)", [name])
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """Trace this process, into a receiver of the test's own."""
+    with receiving() as made:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        monkeypatch.delitem(sys.modules, "opentelemetry.sdk", raising=False)
+        monkeypatch.setattr(tracing, "ENABLED", True)
+        tracing._recorder.cache_clear()
+        yield made
+        tracing.flush()
+        tracing._recorder.cache_clear()

@@ -115,7 +115,7 @@ def track_shipment(
             return
         parcel.save_change()
         count_delivered(known)
-        deliver_if_arrived(work=work, order=order, actor=actor, now=now)
+        _deliver_if_arrived(work=work, order=order, actor=actor, now=now)
 
 
 def end_shipping(*, work: UnitOfWork, order: Order, actor: str, now: datetime) -> None:
@@ -127,10 +127,10 @@ def end_shipping(*, work: UnitOfWork, order: Order, actor: str, now: datetime) -
         return
     order.ship(everything=True, actor=actor, now=now)
     order.save_change()
-    deliver_if_arrived(work=work, order=order, actor=actor, now=now)
+    _deliver_if_arrived(work=work, order=order, actor=actor, now=now)
 
 
-def deliver_if_arrived(*, work: UnitOfWork, order: Order, actor: str, now: datetime) -> None:
+def _deliver_if_arrived(*, work: UnitOfWork, order: Order, actor: str, now: datetime) -> None:
     """Note that an order arrived: all of it was sent, and no parcel is under way. In the open unit of work, the order's
     row being locked."""
     if order.status != Status.SHIPPED:

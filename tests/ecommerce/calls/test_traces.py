@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-
-import pytest
-
 from ecommerce.observability import context, tracing
-from tests.e2e.otlp import Receiver, receiving
+from tests.e2e.otlp import Receiver
 from tests.ecommerce.calls.parcels import ParcelInterface, Post
 from tests.ecommerce.calls.servers import Application
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    with receiving() as made:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
-        monkeypatch.delitem(sys.modules, "opentelemetry.sdk", raising=False)
-        monkeypatch.setattr(tracing, "ENABLED", True)
-        tracing._recorder.cache_clear()
-        yield made
-        tracing._recorder.cache_clear()
 
 
 def test_a_call_over_http_is_a_span_of_the_caller_and_one_of_the_other_side(

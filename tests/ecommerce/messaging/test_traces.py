@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from ecommerce.messaging.traces import sending
 from ecommerce.observability import tracing
-from tests.e2e.otlp import Receiver, receiving
+from tests.e2e.otlp import Receiver
 from tests.ecommerce.messaging.test_broker import message
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    with receiving() as made:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
-        monkeypatch.delitem(sys.modules, "opentelemetry.sdk", raising=False)
-        monkeypatch.setattr(tracing, "ENABLED", True)
-        tracing._recorder.cache_clear()
-        yield made
-        tracing._recorder.cache_clear()
 
 
 def test_what_is_sent_continues_the_span_of_its_sending(receiver: Receiver) -> None:

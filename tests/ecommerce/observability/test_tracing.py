@@ -7,13 +7,12 @@ import multiprocessing
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
 
 import pytest
 
 from ecommerce.errors import Conflict, Unavailable
 from ecommerce.observability import context, tracing
-from tests.e2e.otlp import Received, Receiver, receiving
+from tests.e2e.otlp import Received, Receiver
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 WHILE_OFF = """
@@ -29,19 +28,6 @@ print(sorted(name for name, module in sys.modules.items() if module and name.sta
     ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "google.protobuf",
      "ecommerce.observability.recording"))))
 """
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    with receiving() as made:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
-        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        monkeypatch.delitem(sys.modules, "opentelemetry.sdk", raising=False)
-        monkeypatch.setattr(tracing, "ENABLED", True)
-        tracing._recorder.cache_clear()
-        yield made
-        tracing.flush()
-        tracing._recorder.cache_clear()
 
 
 def received(receiver: Receiver, count: int = 1) -> list[Received]:

@@ -202,7 +202,7 @@ def test_a_neighbour_that_is_back_and_keeps_failing_is_for_a_person(world, three
     run = engine.run(begin())
     resume_until_it_rests()
     assert stored(run.id).parked == ["b"]
-    assert world.calls.count("b.undo") == len(away) + 1 + engine.STUMBLES
+    assert world.calls.count("b.undo") == len(away) + Retry().undo_attempts
 
 
 def test_a_step_has_a_policy_of_its_own(world, registered):
