@@ -19,7 +19,7 @@ LAYERS = "Layers inside every context"
 PLAIN = "interface.py and events.py are plain Python, whatever they import"
 DOMAIN = "domain code imports no framework, even indirectly"
 BROKER = "Only ecommerce.messaging may import kombu and amqp"
-HTTP = "Only ecommerce.calls and context adapters may import httpx"
+HTTP = "Only ecommerce.calls and context adapters may import an HTTP client"
 STRIPE = "Only the adapters of order may import stripe"
 TRACING = "Only ecommerce.observability may import OpenTelemetry"
 TABLES = "Outbox, inbox and saga tables are private to their packages"
@@ -67,6 +67,8 @@ VIOLATIONS: list[tuple[str, str, Mapping[str, str]]] = [
     ("kombu in the outbox", BROKER, {"ecommerce.outbox.relay": "from kombu import Connection"}),
     ("amqp in the configuration", BROKER, {"config.status": "import amqp"}),
     ("httpx in a use case", HTTP, {"contexts.order.usecases": "import httpx"}),
+    ("urllib3 in a use case", HTTP, {"contexts.order.usecases": "from urllib3 import PoolManager"}),
+    ("requests in a view", HTTP, {"contexts.order.views": "import requests"}),
     ("httpx in the platform", HTTP, {"ecommerce.http.views": "import httpx"}),
     ("the tracer in a use case", TRACING, {"contexts.order.usecases": "import opentelemetry.trace"}),
     ("stripe in a use case", STRIPE, {"contexts.order.usecases": "def later():\n    import stripe\n"}),

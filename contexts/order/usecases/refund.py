@@ -125,13 +125,14 @@ def pay_refund(*, refund_id: UUID, now: datetime) -> None:
     """Let the gateways give back what a refund asks of each payment. Repeat it as often as needed.
 
     They are asked first: if they have given back all that was asked of a payment, however it was done, nothing is sent.
+    Nor is anything for a refund that was made at the gateway, whatever else was asked of its payment meanwhile.
 
     Raises:
         OutcomeUnknown, GatewayUnavailable
         GatewayRefused: a person must see to it.
     """
-    shares = RefundShare.objects.using("order").filter(refund_id=refund_id).select_related("refund", "attempt__order")
-    for share in shares.order_by("id"):
+    shares = RefundShare.objects.using("order").filter(refund_id=refund_id).exclude(refund__origin=RefundOrigin.GATEWAY)
+    for share in shares.select_related("refund", "attempt__order").order_by("id"):
         if _gives_back_already(share, now=now):
             continue
         gateway = adapters.gateway(share.attempt.gateway)

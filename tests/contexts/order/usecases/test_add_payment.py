@@ -56,6 +56,10 @@ def attempts_of(order):
     return list(order.payments.order_by("position"))
 
 
+def give_back(psp: httpx.Client, attempt: PaymentAttempt, amount: str) -> None:
+    psp.post(f"/control/charges/{attempt.gateway_id}/refund", json={"amount": amount}).raise_for_status()
+
+
 def expire(psp: httpx.Client, attempt: PaymentAttempt) -> None:
     psp.post(f"/control/charges/{attempt.gateway_id}/expire").raise_for_status()
 
@@ -168,6 +172,29 @@ def test_what_is_paid_twice_goes_back(shopper, waiting, psp):
     drain()
     sales = DailySales.objects.get()
     assert (sales.revenue, sales.refunded) == (SIXTY, Decimal("0.00"))
+
+
+def test_what_a_person_gives_back_by_hand_is_first_what_was_paid_twice_and_then_of_the_sale(shopper, waiting, psp):
+    pay_by(shopper, waiting, BOLETO)
+    first, second = attempts_of(waiting)
+    for attempt in (first, second):
+        pay(psp, attempt)
+    give_back(psp, second, "20.00")
+    for attempt in (first, second):
+        hear(attempt)
+    work()
+    give_back(psp, first, "5.00")
+    catch_up(attempt=first, now=clock.now())
+    work()
+    assert [(event.amount, event.of_sale) for event in published("order", OrderRefunded)] == [
+        (brl("20.00"), brl("0.00")), (brl("40.00"), brl("0.00")), (brl("5.00"), brl("5.00")),
+    ]  # fmt: skip
+    assert [at_gateway(psp, attempt) for attempt in (first, second)] == [
+        ("captured", "60.00", "5.00"), ("refunded", "60.00", "60.00"),
+    ]  # fmt: skip
+    drain()
+    sales = DailySales.objects.get()
+    assert (sales.revenue, sales.refunded) == (SIXTY, Decimal("5.00"))
 
 
 def test_money_for_a_payment_that_was_let_go_goes_back(shopper, waiting, psp):

@@ -41,6 +41,7 @@ from contexts.order.models import (
     Order,
     PaymentAttempt,
     RefundOrigin,
+    RefundShare,
     asked_back,
     balances_of,
     payments_of,
@@ -417,7 +418,10 @@ class AnySequence(RuleBasedStateMachine):
         order = Order.objects.get(id=self.order.id)
         kept = total(balance.kept for balance in balances.values())
         held = total(balance.authorized for balance in balances.values())
+        by_hand = RefundShare.objects.using("order").filter(refund__order=order, refund__origin=RefundOrigin.GATEWAY)
+        assert self.gateway.refunds.keys().isdisjoint(by_hand.values_list("id", flat=True)), "given back twice"
         if any(state == "PARKED" for _, state in states):
+            assert by_hand.exists()
             return  # what was given back by hand can make a refund impossible: a person sees to it
         if order.status in ENDED:
             assert (kept, held) == (NOTHING, NOTHING)
