@@ -421,7 +421,6 @@ class AnySequence(RuleBasedStateMachine):
         by_hand = RefundShare.objects.using("order").filter(refund__order=order, refund__origin=RefundOrigin.GATEWAY)
         assert self.gateway.refunds.keys().isdisjoint(by_hand.values_list("id", flat=True)), "given back twice"
         if any(state == "PARKED" for _, state in states):
-            assert by_hand.exists()
             return  # what was given back by hand can make a refund impossible: a person sees to it
         if order.status in ENDED:
             assert (kept, held) == (NOTHING, NOTHING)
