@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -115,7 +116,7 @@ def supervise(programs: Iterable[Program], *, announce: Callable[[], None]) -> i
     manager = honcho.manager.Manager(Printer(sys.stdout, colour=sys.stdout.isatty()))
     for program in programs:
         manager.add_process(
-            program.name, f"exec {program.command}", env=dict(program.environment), cwd=str(settings.BASE_DIR)
+            program.name, in_shell(program.command), env=dict(program.environment), cwd=str(settings.BASE_DIR)
         )
     speaker = threading.Timer(1.0, announce)
     speaker.daemon = True
@@ -123,6 +124,16 @@ def supervise(programs: Iterable[Program], *, announce: Callable[[], None]) -> i
     manager.loop()
     stopped_by_user = manager.returncode in (130, 143)
     return 0 if stopped_by_user else manager.returncode or 0
+
+
+def in_shell(command: str) -> str:
+    """Return what a shell runs for a line of the Procfile, so that its ``nice`` counts.
+
+    Linux weighs processes against others of their session, and sessions by their autogroup; each of ours begins one.
+    """
+    nice = re.match(r"nice -n (\d+) ", command)
+    told = f"{{ echo {nice[1]} > /proc/self/autogroup; }} 2> /dev/null; " if nice else ""
+    return f"{told}exec {command}"
 
 
 def silent_after(urls: Iterable[str], *, seconds: float) -> list[str]:
