@@ -43,7 +43,7 @@ class Player:
 
     # --- carts -------------------------------------------------------------------------------------------------------
     def fill(self, *, coupon: str = "", customer: Login | None = None) -> dict[str, Any]:
-        """Put some products into a new cart and return it."""
+        """Put some products into a new cart and return it. What they cost may be too little for the coupon."""
         cart: dict[str, Any] = self.shop.api("POST", "carts", json={}, login=customer)
         headers = {} if customer else {"X-Cart-Token": cart["token"]}
         missing = self.random.randint(1, 3)
@@ -51,7 +51,10 @@ class Player:
             missing -= self._add(slug, cart["id"], headers, customer) if missing else 0
         if coupon:
             path = f"carts/{cart['id']}/coupon"
-            self.shop.api("PUT", path, json={"code": coupon}, headers=headers, login=customer)
+            try:
+                self.shop.api("PUT", path, json={"code": coupon}, headers=headers, login=customer)
+            except Refused as refused:
+                self.answers.append((coupon, refused.status, refused.code))
         return cart
 
     def _add(self, slug: str, cart: str, headers: Mapping[str, str], customer: Login | None) -> bool:
