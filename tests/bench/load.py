@@ -9,15 +9,21 @@ import selectors
 import socket
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+import psutil
 
 CONNECTIONS = 8
 SILENCE_SECONDS = 60.0
+ACCEPT_SECONDS = 2.0
+SPARE = 4
+"""So many times the connections that are wanted are opened, for a choice."""
 END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -86,15 +92,17 @@ def post(path: str, body: Any, *, method: str = "POST", **headers: str) -> bytes
 def drive(url: str, action: Action, *, seconds: float = 0, count: int = 0, connections: int = CONNECTIONS) -> Result:
     """Repeat ``action`` on all connections at once, for ``seconds`` or ``count`` times in all.
 
-    Flows that are under way when the time is over are finished and counted.
+    Flows that are under way when the time is over are finished and counted. The processes of the server have equally
+    many of the connections.
 
     Raises:
         Silent
     """
+    opened = _connected(url, connections)
     run = _Run(action, numbers=iter(range(count or 10**9)), until=time.perf_counter() + (seconds or 10**6))
     with selectors.DefaultSelector() as selector:
-        for _ in range(connections):
-            _Line(run, url, selector).begin()
+        for line in [_Line(run, connection, selector) for connection in opened]:
+            line.begin()
         while selector.get_map():
             ready = selector.select(timeout=SILENCE_SECONDS)
             if not ready:
@@ -102,6 +110,33 @@ def drive(url: str, action: Action, *, seconds: float = 0, count: int = 0, conne
             for key, _ in ready:
                 key.data.read()
     return Result(time.perf_counter() - run.started, sorted(run.latencies), run.outcomes, run.failures)
+
+
+def _connected(url: str, count: int) -> list[socket.socket]:
+    """Connect ``count`` times, to the processes that listen there in turn.
+
+    The kernel chooses by chance who accepts: of eight connections one of two processes often gets six.
+    """
+    address = urlsplit(url)
+    server = (address.hostname, address.port)
+    many = [socket.create_connection(server, timeout=SILENCE_SECONDS) for _ in range(SPARE * count)]
+    owners: dict[Any, int | None] = {}
+    deadline = time.monotonic() + ACCEPT_SECONDS
+    while not all(owners.get(one.getsockname()) for one in many) and time.monotonic() < deadline:
+        time.sleep(0.02)
+        owners = {(*each.raddr,): each.pid for each in psutil.net_connections("tcp") if each.raddr}
+    turns: dict[int | None, int] = defaultdict(int)
+    ranked = []
+    for one in many:
+        owner = owners.get(one.getsockname())
+        ranked.append((turns[owner], one))
+        turns[owner] += 1
+    ranked.sort(key=itemgetter(0))
+    for _, one in ranked[count:]:
+        one.close()
+    for _, one in ranked[:count]:
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return [one for _, one in ranked[:count]]
 
 
 @dataclass
@@ -120,12 +155,9 @@ class _Run:
 class _Line:
     """One connection and the flow that goes over it."""
 
-    def __init__(self, run: _Run, url: str, selector: selectors.BaseSelector) -> None:
-        self._run, self._selector = run, selector
-        address = urlsplit(url)
-        self._socket = socket.create_connection((address.hostname, address.port), timeout=SILENCE_SECONDS)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(self._socket, selectors.EVENT_READ, self)
+    def __init__(self, run: _Run, connection: socket.socket, selector: selectors.BaseSelector) -> None:
+        self._run, self._selector, self._socket = run, selector, connection
+        selector.register(connection, selectors.EVENT_READ, self)
         self._received = b""
 
     def begin(self) -> None:
