@@ -37,8 +37,11 @@ class Silent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """``last``: the server closes the connection after it."""
+
     status: int
     body: bytes
+    last: bool = False
 
     def json(self, *, expect: int) -> Any:
         """Return the decoded body.
@@ -103,12 +106,16 @@ def drive(url: str, action: Action, *, seconds: float = 0, count: int = 0, conne
     with selectors.DefaultSelector() as selector:
         for line in [_Line(run, connection, selector) for connection in opened]:
             line.begin()
-        while selector.get_map():
-            ready = selector.select(timeout=SILENCE_SECONDS)
-            if not ready:
-                raise Silent(f"no answer within {SILENCE_SECONDS} s")
-            for key, _ in ready:
-                key.data.read()
+        try:
+            while selector.get_map():
+                ready = selector.select(timeout=SILENCE_SECONDS)
+                if not ready:
+                    raise Silent(f"no answer within {SILENCE_SECONDS} s")
+                for key, _ in ready:
+                    key.data.read()
+        finally:
+            for key in [*selector.get_map().values()]:
+                key.data.close()
     return Result(time.perf_counter() - run.started, sorted(run.latencies), run.outcomes, run.failures)
 
 
@@ -134,8 +141,6 @@ def _connected(url: str, count: int) -> list[socket.socket]:
     ranked.sort(key=itemgetter(0))
     for _, one in ranked[count:]:
         one.close()
-    for _, one in ranked[:count]:
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return [one for _, one in ranked[:count]]
 
 
@@ -156,16 +161,23 @@ class _Line:
     """One connection and the flow that goes over it."""
 
     def __init__(self, run: _Run, connection: socket.socket, selector: selectors.BaseSelector) -> None:
-        self._run, self._selector, self._socket = run, selector, connection
-        selector.register(connection, selectors.EVENT_READ, self)
-        self._received = b""
+        self._run, self._selector = run, selector
+        self._take(connection)
+
+    def _take(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._selector.register(connection, selectors.EVENT_READ, self)
+        self._socket, self._server, self._received = connection, connection.getpeername(), b""
+
+    def close(self) -> None:
+        self._selector.unregister(self._socket)
+        self._socket.close()
 
     def begin(self) -> None:
         """Start the next flow, or close the connection when there is none."""
         number = next(self._run.numbers, None) if time.perf_counter() < self._run.until else None
         if number is None:
-            self._selector.unregister(self._socket)
-            self._socket.close()
+            self.close()
             return
         self._flow = self._run.action(number)
         self._begun = time.perf_counter()
@@ -175,9 +187,12 @@ class _Line:
         """Take what has arrived; once the answer is whole, let the flow go on.
 
         Raises:
-            Silent: the server closed the connection.
+            Silent: the server closed the connection before it had answered.
         """
-        chunk = self._socket.recv(262144)
+        try:
+            chunk = self._socket.recv(262144)
+        except ConnectionResetError:
+            chunk = b""
         if not chunk:
             raise Silent("the server closed the connection")
         self._received += chunk
@@ -185,6 +200,9 @@ class _Line:
         if answer is None:
             return
         self._received = b""
+        if answer.last:
+            self.close()
+            self._take(socket.create_connection(self._server, timeout=SILENCE_SECONDS))
         try:
             self._socket.sendall(self._flow.send(answer))
         except StopIteration as end:
@@ -208,4 +226,5 @@ def whole(received: bytes) -> Answer | None:
     at = head.find(b"\r\ncontent-length:")
     length = int(head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
     body = received[end + 4 :]
-    return Answer(int(head[9:12]), body) if len(body) >= length else None
+    last = b"\r\nconnection: close" in head
+    return Answer(int(head[9:12]), body, last) if len(body) >= length else None
