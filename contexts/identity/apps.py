@@ -10,6 +10,8 @@ class IdentityConfig(ContextConfig):
 
     def ready(self) -> None:
         super().ready()
+        from contexts.identity.adapters.allauth_emails import bind_pending_email
         from contexts.identity.adapters.allauth_transactions import bind_transactions
 
         bind_transactions(alias=self.label)
+        bind_pending_email()

@@ -98,7 +98,8 @@ def confirm_email(*, user_id: UUID, confirm: Callable[[], bool]) -> bool:
 
 
 def change_password(*, user_id: UUID, password: str) -> None:
-    """Replace a password and end every session of the account.
+    """Replace a password, end every session of the account, and forget an e-mail that it was to be changed to: whoever
+    knew the old password may have asked for that, and has the link.
 
     Raises:
         UserNotFound: the account is gone or closed.
@@ -106,6 +107,7 @@ def change_password(*, user_id: UUID, password: str) -> None:
     with unit_of_work("identity"):
         lock_user(user_id).change_password(password)
         Session.objects.filter(user=user_id).delete()
+        EmailAddress.objects.filter(user=user_id, primary=False, verified=False).delete()
 
 
 def change_profile(*, user_id: UUID, changes: Mapping[str, Any], now: datetime) -> None:

@@ -122,3 +122,52 @@ def test_the_password_that_was_typed_counts_for_a_while_only(auth: Callable[...,
     token = confirmed_login(auth, UserFactory(email="old@example.com"))
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
     assert auth("account/email", {"email": "mallory@example.com"}, token=token).status_code == 401
+
+
+def test_an_unconfirmed_email_stays_until_the_new_one_is_confirmed(
+    auth: Callable[..., Any], mailoutbox: list[EmailMessage]
+) -> None:
+    """Whoever mistyped their address at signup corrects it so."""
+    ana = UserFactory(email="typo@example.com", verified=False)
+    token = confirmed_login(auth, ana)
+    for address in ("wrong@example.com", "right@example.com"):  # the second takes the place of the first
+        assert auth("account/email", {"email": address}, token=token).status_code == 200
+    ana.refresh_from_db()
+    assert ana.email == "typo@example.com"
+    addresses = EmailAddress.objects.order_by("pk").values_list("email", "primary")
+    assert list(addresses) == [("typo@example.com", True), ("right@example.com", False)]
+    assert auth("auth/email/verify", {"key": key_in(mailoutbox[-1])}, token=token).status_code == 200
+    ana.refresh_from_db()
+    assert ana.email == "right@example.com"
+    assert [row.email for row in EmailAddress.objects.all()] == ["right@example.com"]
+
+
+def test_two_unconfirmed_customers_can_both_change_their_email(auth: Callable[..., Any]) -> None:
+    for name in ("ana", "bea"):
+        user = UserFactory(email=f"{name}@typo.example", verified=False)
+        token = confirmed_login(auth, user)
+        assert auth("account/email", {"email": f"{name}@example.com"}, token=token).status_code == 200
+
+
+@pytest.mark.parametrize("changed", ["with the old one", "by a mailed link"])
+def test_a_new_password_voids_a_pending_change_of_email(
+    auth: Callable[..., Any], mailoutbox: list[EmailMessage], changed: str
+) -> None:
+    """Whoever knew the old password may have asked for it; they would have the new one reset by mail."""
+    ana = UserFactory(email="ana@example.com")
+    token = confirmed_login(auth, ana)
+    assert auth("account/email", {"email": "mallory@example.com"}, token=token).status_code == 200
+    key = key_in(mailoutbox[-1])
+    if changed == "with the old one":
+        body = {"current_password": PASSWORD, "new_password": "outro-caminho-77"}
+        assert auth("account/password/change", body, token=token).status_code == 401
+    else:
+        auth("auth/password/request", {"email": ana.email})
+        found = re.search(r"/conta/nova-senha/(\S+)", str(mailoutbox[-1].body))
+        assert found
+        body = {"key": found[1], "password": "outro-caminho-77"}
+        assert auth("auth/password/reset", body).status_code == 401
+    answer = auth("auth/email/verify", {"key": key})
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "invalid_or_expired_key")
+    ana.refresh_from_db()
+    assert ana.email == "ana@example.com"
