@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.admin.utils import flatten_fieldsets
 from django.db import router
 from django.db.models.constants import LOOKUP_SEP
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
@@ -83,3 +84,25 @@ class ContextAdmin(ModelAdmin):
                 return view()
             finally:
                 del request.unit_of_work  # type: ignore[attr-defined]
+
+
+class LockingAdmin(ContextAdmin):
+    """Locks the row that a form changes, and saves only what the form changed: use cases change the rest meanwhile."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method in SAFE_METHODS:
+            return found
+        return self.get_queryset(request).select_for_update(of=("self",)).filter(pk=found.pk).first()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
+        if change:
+            obj.save(update_fields=changed_columns(form))
+        else:
+            obj.save(force_insert=True)
+
+
+def changed_columns(form: ModelForm[Any]) -> list[str]:
+    """Return the fields of the row itself that a form changed."""
+    columns = {field.name for field in form.instance._meta.concrete_fields}
+    return [name for name in form.changed_data if name in columns]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib import import_module
 from typing import Any, ClassVar, Self
@@ -113,7 +113,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def confirm_email(self) -> None:
         """Count the confirmation of the current e-mail; the proof itself is in allauth's row. Call under a row lock."""
-        self._store("version")
+        self.save_changed()
 
     def change_profile(self, changes: Mapping[str, Any], *, now: datetime) -> None:
         """Apply ``changes`` to name, phone, locale, tax_id, newsletter and marketing. Call under a row lock.
@@ -129,16 +129,17 @@ class User(AbstractBaseUser, PermissionsMixin):
                 column = name
             setattr(self, column, value)
             columns.append(column)
-        self._store("version", *columns)
+        self.save_changed(columns)
 
     def change_password(self, password: str) -> None:
         """Set a new password, which ends every session at its next request. Call under a row lock."""
         self.set_password(password)
-        self._store("version", "password")
+        self.save_changed(["password"])
 
-    def _store(self, *columns: str) -> None:
+    def save_changed(self, columns: Iterable[str] = ()) -> None:
+        """Save these columns of a locked row as a new version."""
         self.version += 1
-        self.save(update_fields=columns)
+        self.save(update_fields=[*columns, "version"])
 
 
 class Session(AbstractBaseSession):

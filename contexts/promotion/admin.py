@@ -16,7 +16,7 @@ from unfold.decorators import action
 from contexts.promotion.domain import normalised_code
 from contexts.promotion.models import Campaign, Coupon, CouponBatch, Discount, Redemption
 from contexts.promotion.usecases.campaigns import MAXIMUM_DISCOUNTS
-from ecommerce.admin import ContextAdmin
+from ecommerce.admin import ContextAdmin, LockingAdmin, changed_columns
 from ecommerce.errors import DomainError
 from ecommerce.money import Money
 
@@ -69,24 +69,18 @@ class DiscountInline(StackedInline):
     ]
 
 
-class LockingAdmin(ContextAdmin):
-    """Locks the row that a form saves, and saves only what the form changed: redemptions change the rest."""
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is None or request.method != "POST":
-            return found
-        return self.model.objects.select_for_update().filter(pk=found.pk).first()
+class VersionedAdmin(LockingAdmin):
+    """What redemptions change is not in the form; each change is a new version."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         if change:
-            obj.save_changed(form.changed_data)
+            obj.save_changed(changed_columns(form))
         else:
             obj.save(force_insert=True)
 
 
 @admin.register(Campaign)
-class CampaignAdmin(LockingAdmin):
+class CampaignAdmin(VersionedAdmin):
     form = GuardedForm
     inlines: ClassVar[list[Any]] = [DiscountInline]
     list_display: ClassVar[list[str]] = ["name", "active", "starts_at", "ends_at", "priority", "uses", "budget_state"]
@@ -122,7 +116,7 @@ class RequiresCoupon:
 
 
 @admin.register(Coupon)
-class CouponAdmin(RequiresCoupon, LockingAdmin):
+class CouponAdmin(RequiresCoupon, VersionedAdmin):
     form = CouponForm
     list_display: ClassVar[list[str]] = ["code", "discount", "active", "uses", "confirmed_count", "ends_at"]
     list_select_related: ClassVar[list[str]] = ["discount"]

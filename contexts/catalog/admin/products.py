@@ -38,6 +38,7 @@ from contexts.catalog.usecases.products import (
 )
 from contexts.catalog.usecases.read_model import refresh_products
 from ecommerce import clock
+from ecommerce.admin import changed_columns
 from ecommerce.money import Money
 
 
@@ -185,7 +186,9 @@ class ProductAdmin(CatalogAdmin):
         if change:
             obj.version = locked_version(obj.pk)
             obj.touch()
-        obj.save()
+            obj.save(update_fields=[*changed_columns(form), "version"])
+        else:
+            obj.save(force_insert=True)
         announce(self.work(request), products=[obj])
 
     def save_formset(

@@ -18,7 +18,7 @@ from contexts.identity import usecases
 from contexts.identity.events import UserRegistered
 from contexts.identity.models import Session, User, UserQuerySet
 from contexts.identity.views.accounts import send_password_link
-from ecommerce.admin import ContextAdmin
+from ecommerce.admin import ContextAdmin, LockingAdmin, changed_columns
 
 for model in (Group, EmailAddress, EmailConfirmation, Authenticator):
     if admin.site.is_registered(model):
@@ -28,7 +28,7 @@ POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
-class UserAdmin(ContextAdmin):
+class UserAdmin(LockingAdmin):
     """Nobody sets a password for somebody else: a new colleague gets a link. Accounts are closed, not deleted."""
 
     list_display = ("email", "full_name", "verified", "is_staff", "is_active", "created_at", "last_login")
@@ -70,8 +70,7 @@ class UserAdmin(ContextAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         if change:
-            obj.version += 1
-            super().save_model(request, obj, form, change)
+            obj.save_changed(changed_columns(form))
             if not obj.is_active:
                 Session.objects.filter(user=obj).delete()
             return

@@ -9,11 +9,11 @@ from django.http import HttpRequest
 
 from contexts.identity.admin.accounts import ReadOnlyAdmin
 from contexts.identity.models import Address, SavedCard
-from ecommerce.admin import ContextAdmin
+from ecommerce.admin import LockingAdmin
 
 
 @admin.register(Address)
-class AddressAdmin(ContextAdmin):
+class AddressAdmin(LockingAdmin):
     list_display = ("recipient", "user", "street", "number", "city", "state", "cep", "is_default")
     list_filter = ("state",)
     list_select_related = ("user",)

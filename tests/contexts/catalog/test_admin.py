@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.admin import site
@@ -145,13 +146,16 @@ def test_a_new_product_is_published_from_its_page(office):
     assert told_of_products(Product.objects.get()) == [(1, "app")]
 
 
-def test_a_product_that_changed_since_its_page_was_read_gets_the_version_after_that(rf):
+def test_a_product_that_changed_since_its_page_was_read_keeps_that_and_gets_the_version_after(rf):
     seen = ProductFactory.create()
-    Product.objects.update(version=5)
-    request = rf.post("/")
+    Product.objects.update(version=5, deleted_at=NOON)
+    seen.brand = "Ipê"
+    form, request = SimpleNamespace(instance=seen, changed_data=["brand", "tags"]), rf.post("/")
     with unit_of_work("catalog") as request.unit_of_work:
-        site.get_model_admin(Product).save_model(request, seen, form=None, change=True)
-    assert told_of_products(seen)[-1] == (Product.objects.get().version, "app") == (6, "app")
+        site.get_model_admin(Product).save_model(request, seen, form=form, change=True)
+    stored = Product.objects.get()
+    assert (stored.brand, stored.is_removed) == ("Ipê", True)
+    assert told_of_products(seen)[-1] == (stored.version, "app") == (6, "app")
 
 
 def test_a_variant_added_on_the_page_has_an_empty_stock(office):

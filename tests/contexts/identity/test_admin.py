@@ -283,3 +283,24 @@ def test_a_list_answers_no_questions_about_what_it_does_not_show(client: Client,
 )
 def test_a_list_can_be_filtered_by_what_it_shows(client: Client, boss: User, question: str) -> None:
     assert client.get(f"/admin/{question}").status_code == 200
+
+
+def test_saving_an_account_never_writes_an_old_password_back(
+    client: Client, boss: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bia = UserFactory(full_name="Bia")
+    save = User.save
+
+    def change_password_meanwhile(self: User, *args: Any, **kwargs: Any) -> None:
+        if self.pk == bia.pk:
+            changed = User.objects.get(pk=bia.pk)
+            changed.set_password("outro-caminho-77")
+            User.objects.filter(pk=bia.pk).update(password=changed.password)
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(User, "save", change_password_meanwhile)
+    form = {"full_name": "Beatriz", "phone": "", "locale": "pt-BR", "is_active": "on"}
+    assert client.post(f"/admin/identity/user/{bia.pk}/change/", form).status_code == 302
+    bia.refresh_from_db()
+    assert (bia.full_name, bia.version) == ("Beatriz", 2)
+    assert bia.check_password("outro-caminho-77")
