@@ -112,13 +112,35 @@ class BuyerQuerySet(models.QuerySet["Buyer"]):
         rows = [Buyer(order_id=order_id, customer_key=key) for key in sorted(customer_keys)]
         self.bulk_create(rows, ignore_conflicts=True)
 
+    _TAKE_FIRST = """
+        INSERT INTO buyers (id, customer_key, order_id, is_first)
+        SELECT id, customer_key, %s, true FROM unnest(%s::uuid[], %s::text[]) AS names (id, customer_key)
+        ON CONFLICT DO NOTHING
+    """
+
+    def take_first(self, *, order_id: UUID, customer_keys: Iterable[str]) -> bool:
+        """Make this order the first purchase of all these names; False when another order is that of any of them.
+
+        Waits for a concurrent order of the same buyer. Then the caller must roll back.
+        """
+        names = sorted(customer_keys)
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(self._TAKE_FIRST, [order_id, [new_id() for _ in names], names])
+            return bool(cursor.rowcount == len(names))
+
 
 class Buyer(models.Model):
-    """A confirmed purchase, for discounts on the first one: one row per order and name of the buyer."""
+    """A purchase, for discounts on the first one: one row per order and name of the buyer.
+
+    It is remembered when it is confirmed; one that got such a discount from the start, and until it is cancelled. A
+    guest's purchase without any discount is not: promotion never learns the e-mail.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     customer_key = models.CharField(max_length=80)
     order_id = models.UUIDField(db_index=True)
+    is_first = models.BooleanField(default=False, db_default=False)
+    """It got a discount on the first purchase."""
 
     objects = BuyerQuerySet.as_manager()
 
@@ -128,6 +150,7 @@ class Buyer(models.Model):
         verbose_name_plural = "compradores"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["customer_key", "order_id"], name="buyer_order_once"),
+            models.UniqueConstraint(fields=["customer_key"], condition=Q(is_first=True), name="buyer_first_once"),
         ]
 
     def __str__(self) -> str:

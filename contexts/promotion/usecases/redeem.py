@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contexts.promotion.domain import Refusal
 from contexts.promotion.interface import Basket, CouponRefused, Quote, RedemptionClosed
-from contexts.promotion.models import Campaign, Coupon, CouponCustomerUse, Redemption
+from contexts.promotion.models import Buyer, Campaign, Coupon, CouponCustomerUse, Redemption
 from contexts.promotion.queries.offers import CouponOffer, Offers, find_offers
 from ecommerce import codec
 from ecommerce.money import Money
@@ -36,10 +36,15 @@ class _LimitReached(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class _Claim:
-    """What a redemption takes from limits: an amount from each limited campaign, and a use of the coupon."""
+    """What a redemption takes from limits: an amount from each limited campaign, a use of the coupon, and the buyer's
+    first purchase, which there is one of."""
 
     campaigns: dict[UUID, Decimal]
     coupon: CouponOffer | None
+    first_purchase: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.campaigns) or self.coupon is not None or self.first_purchase
 
     @classmethod
     def of(cls, quote: Quote, offers: Offers) -> "_Claim":
@@ -49,13 +54,16 @@ class _Claim:
             if campaign_id := limited.get(discount.discount_id):
                 campaigns[campaign_id] = campaigns.get(campaign_id, Decimal(0)) + discount.amount.amount
         used = any(discount.coupon_code for discount in quote.applied)
-        return cls(campaigns=campaigns, coupon=offers.coupon if used else None)
+        for_first = {rule.discount_id for rule in offers.rules if rule.first_purchase_only}
+        first = any(discount.discount_id in for_first for discount in quote.applied)
+        return cls(campaigns=campaigns, coupon=offers.coupon if used else None, first_purchase=first)
 
 
 def redeem(*, redemption_id: UUID, basket: Basket, expected_discount: Money, now: datetime) -> None:
-    """Reserve a use of the coupon and of every limited campaign that ``basket`` gets something from.
+    """Reserve a use of the coupon and of every limited campaign that ``basket`` gets something from, and the buyer's
+    first purchase if it gets something for that.
 
-    Idempotent by id. A basket without either leaves no row: one statement, no write. Otherwise the limits are
+    Idempotent by id. A basket without any of them leaves no row: one statement, no write. Otherwise the limits are
     conditional updates in one transaction, locked in the order redemption, campaigns, coupon, customer.
 
     Raises:
@@ -71,7 +79,7 @@ def redeem(*, redemption_id: UUID, basket: Basket, expected_discount: Money, now
     if quote.coupon_refusal or quote.total_discount != expected_discount:
         raise _refused(quote, Refusal(quote.coupon_refusal or Refusal.NOT_APPLICABLE))
     claim = _Claim.of(quote, offers)
-    if not claim.campaigns and claim.coupon is None:
+    if not claim:
         return
     redemption = Redemption(
         id=redemption_id,
@@ -95,14 +103,21 @@ def _reserve(redemption: Redemption, claim: _Claim) -> None:
         return
     if claim.campaigns and not Campaign.objects.charge(claim.campaigns):
         raise _LimitReached(Refusal.BUDGET)
-    if claim.coupon is None:
-        return
-    if not Coupon.objects.take_use(coupon_id=claim.coupon.id):
+    if claim.coupon is not None:
+        _take_use(redemption, claim.coupon)
+    if claim.first_purchase and not Buyer.objects.take_first(
+        order_id=redemption.id, customer_keys=redemption.customer_keys
+    ):
+        raise _LimitReached(Refusal.FIRST_PURCHASE_ONLY)
+
+
+def _take_use(redemption: Redemption, coupon: CouponOffer) -> None:
+    if not Coupon.objects.take_use(coupon_id=coupon.id):
         raise _LimitReached(Refusal.EXHAUSTED)
     if redemption.customer_keys and not CouponCustomerUse.objects.take(
-        coupon_id=claim.coupon.id,
+        coupon_id=coupon.id,
         customer_keys=redemption.customer_keys,
-        limit=claim.coupon.per_customer_limit,
+        limit=coupon.per_customer_limit,
     ):
         raise _LimitReached(Refusal.CUSTOMER_LIMIT)
 

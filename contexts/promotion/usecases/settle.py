@@ -13,9 +13,9 @@ from ecommerce.unit_of_work import unit_of_work
 def confirm(*, redemption_id: UUID, customer_id: UUID | None, now: datetime) -> None:
     """Turn the reservation into a use, and remember that its buyer has bought.
 
-    Idempotent. Of a redemption that is unknown (its basket had nothing limited) only the buyer is remembered; one that
-    was released stays as it is: its order has been cancelled since. Publishes ``CouponExhausted`` when this was the
-    coupon's last use.
+    Idempotent. Of a redemption that is unknown (its basket had nothing limited) only the customer is remembered; one
+    that was released stays as it is: its order has been cancelled since. Publishes ``CouponExhausted`` when this was
+    the coupon's last use.
     """
     with unit_of_work("promotion") as work:
         found = rows.fetch(Redemption, "WHERE id = %s FOR UPDATE", [redemption_id], using="promotion")

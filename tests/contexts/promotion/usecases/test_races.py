@@ -165,3 +165,23 @@ def test_parallel_confirmations_and_releases_of_one_order_count_once() -> None:
     in_parallel(actions)
     coupon.refresh_from_db()
     assert (coupon.usage_count, coupon.confirmed_count) == (0, 0)
+
+
+def test_a_first_purchase_is_one_of_many_parallel_orders(all_quoted_first: Callable[[int], None]) -> None:
+    DiscountFactory(first_purchase_only=True)
+    buyer: dict[str, Any] = {"customer_id": new_id(), "email": "ana@example.com"}
+    expected = quote_basket(basket=basket(**buyer), now=NOW).total_discount
+    all_quoted_first(6)
+    ended = in_parallel([redemption(expected, **buyer) for _ in range(6)])
+    assert ended == {"done": 1, "first_purchase_only": 5}
+    assert Redemption.objects.count() == 1
+
+
+def test_one_customer_by_two_addresses_buys_for_the_first_time_once(all_quoted_first: Callable[[int], None]) -> None:
+    DiscountFactory(first_purchase_only=True)
+    customer = new_id()
+    expected = quote_basket(basket=basket(customer_id=customer), now=NOW).total_discount
+    all_quoted_first(2)
+    buyers = [{"customer_id": customer, "email": f"{name}@example.com"} for name in ("ana", "bia")]
+    ended = in_parallel([redemption(expected, **buyer) for buyer in buyers])
+    assert ended == {"done": 1, "first_purchase_only": 1}

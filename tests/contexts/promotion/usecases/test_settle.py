@@ -152,3 +152,27 @@ def test_statement_counts() -> None:
         release(redemption_id=redemption_id, now=NOW)
     # redemption, buyers, redemption, campaigns, coupon, customer
     assert statements() == ["SELECT", "DELETE", "UPDATE", "UPDATE", "UPDATE", "UPDATE"]
+
+
+def test_a_guest_buys_for_the_first_time_once() -> None:
+    DiscountFactory(first_purchase_only=True)
+    bought = basket(email="ana@example.com")
+    expected = quote_basket(basket=bought, now=NOW).total_discount
+    assert expected
+    redemption_id = new_id()
+    redeem(redemption_id=redemption_id, basket=bought, expected_discount=expected, now=NOW)
+    assert not quote_basket(basket=bought, now=NOW).total_discount  # not even while the first one waits for its money
+    confirm(redemption_id=redemption_id, customer_id=None, now=LATER)
+    assert not quote_basket(basket=bought, now=LATER).total_discount
+    assert quote_basket(basket=basket(email="bia@example.com"), now=LATER).total_discount == expected
+
+
+def test_a_first_purchase_that_is_cancelled_was_none() -> None:
+    DiscountFactory(first_purchase_only=True)
+    bought = basket(email="ana@example.com")
+    expected = quote_basket(basket=bought, now=NOW).total_discount
+    redemption_id = new_id()
+    redeem(redemption_id=redemption_id, basket=bought, expected_discount=expected, now=NOW)
+    release(redemption_id=redemption_id, now=LATER)
+    assert quote_basket(basket=bought, now=LATER).total_discount == expected
+    redeem(redemption_id=new_id(), basket=bought, expected_discount=expected, now=LATER)
