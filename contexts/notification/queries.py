@@ -15,6 +15,7 @@ from django.db.models import F
 from contexts.notification.domain import KINDS, Category, Channel, email_key, masked, refusal
 from contexts.notification.models import DeliveryAttempt, Message, Preference, Template, TemplateVersion
 from ecommerce.errors import NotFound
+from ecommerce.links import without_tokens
 
 CAP_WINDOW = timedelta(days=1)
 STANDING = """
@@ -118,7 +119,7 @@ def messages_page(*, filters: dict[str, Any], before: UUID | None, limit: int) -
 
 
 def message_detail(message_id: UUID) -> dict[str, Any]:
-    """Return one message with its text and its attempts, newest last. Two statements.
+    """Return one message with its text, without the tokens of its links, and its attempts, newest last. Two statements.
 
     Raises:
         MessageNotFound: unknown.
@@ -131,6 +132,7 @@ def message_detail(message_id: UUID) -> dict[str, Any]:
     )
     if row is None:
         raise MessageNotFound("Mensagem não encontrada.")
+    row |= {name: without_tokens(row[name]) for name in ("body_text", "body_html")}
     row["delivery_attempts"] = list(
         DeliveryAttempt.objects.filter(message=message_id).values(
             "number", "at", "outcome", "error", "response", "duration_ms"

@@ -15,6 +15,7 @@ from unfold.decorators import action, display
 
 from ecommerce import clock, codec
 from ecommerce.db.back_office import CONTEXT, PeriodFilter, ReasonDialog, SharedTableAdmin, context_of
+from ecommerce.links import without_tokens
 from ecommerce.outbox import staff
 from ecommerce.outbox.models import ArchivedEvent, OutboxEvent
 
@@ -30,7 +31,7 @@ class EventAdmin(SharedTableAdmin):
 
     @admin.display(description="conteúdo")
     def content(self, event: OutboxEvent | ArchivedEvent) -> str:
-        return codec.encode(event.payload).decode()
+        return without_tokens(codec.encode(event.payload).decode())
 
     @admin.display(description="envelope")
     def envelope(self, event: OutboxEvent | ArchivedEvent) -> str:

@@ -15,8 +15,10 @@ from unfold.forms import BaseDialogForm
 from contexts.notification import usecases
 from contexts.notification.admin.pages import ReadOnlyAdmin, back_to, preview_page
 from contexts.notification.models import DeliveryAttempt, Message
+from ecommerce import codec
 from ecommerce.clock import now
 from ecommerce.errors import DomainError
+from ecommerce.links import without_tokens
 
 STATUS_COLOURS = {"sent": "success", "queued": "info", "sending": "info", "failed": "danger", "suppressed": "warning"}
 
@@ -52,9 +54,9 @@ class MessageAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("kind", "category", "channel", "locale", "recipient", "state", "reason", "subject")}),
         ("Envio", {"fields": ("attempts", "resends", "next_attempt_at", "last_error", "provider_id", "sent_at")}),
-        ("Origem", {"fields": ("event_type", "event_id", "about", "template_version", "created_at", "context")}),
+        ("Origem", {"fields": ("event_type", "event_id", "about", "template_version", "created_at", "facts")}),
     )
-    readonly_fields = ("state",)
+    readonly_fields = ("state", "facts")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         rows: QuerySet[Message] = super().get_queryset(request)
@@ -72,6 +74,10 @@ class MessageAdmin(ReadOnlyAdmin):
     @display(description="situação", ordering="status", label=STATUS_COLOURS)
     def state(self, message: Message) -> tuple[str, str]:
         return message.status, message.get_status_display()
+
+    @display(description="dados")
+    def facts(self, message: Message) -> str:
+        return without_tokens(codec.encode(message.context).decode())
 
     @action(description="Enviar de novo", permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
@@ -102,7 +108,12 @@ class MessageAdmin(ReadOnlyAdmin):
         if message is None:
             raise Http404
         return preview_page(
-            self, request, title=str(message), subject=message.subject, text=message.body_text, html=message.body_html
+            self,
+            request,
+            title=str(message),
+            subject=message.subject,
+            text=without_tokens(message.body_text),
+            html=without_tokens(message.body_html),
         )
 
     def _resend(self, request: HttpRequest, message_id: UUID) -> bool:

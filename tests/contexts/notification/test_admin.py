@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from contexts.identity.models import User
 from contexts.notification.models import Message, Template
+from contexts.notification.queries import message_detail
 from tests.contexts.notification.factories import NOW, MessageFactory
 
 pytestmark = pytest.mark.django_db(databases=["identity", "notification"])
@@ -209,3 +210,19 @@ def test_only_those_who_may_change_messages_send_them_again() -> None:
     assert client.get(page("message", "resend_one", message.pk)).status_code == 403
     assert client.get(page("message", "changelist")).status_code == 403
     assert Message.objects.get(pk=message.pk).resends == 0
+
+
+def test_looking_at_a_message_gives_staff_no_key_of_the_customer(staff: Client) -> None:
+    link = "https://loja.example/carrinho/recuperar?token=segredo.assinado-1"
+    message = MessageFactory(
+        kind="cart_abandoned",
+        status="sent",
+        context={"recovery_url": link},
+        body_text=f"Volte: {link}\n",
+        body_html=f'<p><a href="{link}">Volte</a></p>',
+    )
+    for name in ("change", "look"):
+        shown = staff.get(page("message", name, message.pk)).content.decode()
+        assert "recuperar?token=…" in shown
+        assert "segredo" not in shown
+    assert "segredo" not in str(message_detail(message.pk))
