@@ -45,7 +45,7 @@ STORE_EXHAUSTED_COUPON = """
 
 BLANK_EMAILS_IN_EVENTS = """
     UPDATE cart_events SET data = jsonb_set(data, '{email}', '""')
-    WHERE cart_id = ANY(%s) AND data ->> 'email' <> ''
+    WHERE (cart_id = ANY(%(carts)s) AND data ->> 'email' <> '') OR data ->> 'email' = %(address)s
 """
 
 RECOVERED = """
@@ -193,10 +193,11 @@ def store_exhausted_coupon(*, coupon_id: UUID, code: str, version: int, exhauste
         cursor.execute(STORE_EXHAUSTED_COUPON, [code, coupon_id, version, exhausted_at])
 
 
-def blank_emails(cart_ids: Sequence[UUID]) -> None:
-    """Blank the e-mail in the events and the rows of these carts, which the caller has locked."""
+def blank_emails(cart_ids: Sequence[UUID], *, address: str) -> None:
+    """Blank the e-mail in the events and the rows of these carts, which the caller has locked, and ``address`` in the
+    events of any other, where another one has taken its place since. Reads all events."""
     with connections["cart"].cursor() as cursor:
-        cursor.execute(BLANK_EMAILS_IN_EVENTS, [list(cart_ids)])
+        cursor.execute(BLANK_EMAILS_IN_EVENTS, {"carts": list(cart_ids), "address": address or None})
     Cart.objects.filter(pk__in=cart_ids).update(email="")
 
 

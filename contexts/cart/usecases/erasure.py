@@ -16,7 +16,8 @@ from ecommerce.unit_of_work import unit_of_work
 
 def erase_contact(*, customer_id: UUID, email: str, now: datetime) -> int:
     """Blank the e-mail in every cart of a customer or with that address, in rows and events alike, and return how many
-    carts held it. What was bought and when stays; it names nobody. Idempotent.
+    carts held it. An address that a cart had before another one goes from its events. What was bought and when stays;
+    it names nobody. Idempotent.
 
     A cart that has an address loses it by an event: then whoever has read the cart before cannot write it back.
     """
@@ -26,7 +27,7 @@ def erase_contact(*, customer_id: UUID, email: str, now: datetime) -> int:
         carts = list(found.order_by("pk"))
         Cart.record_all([(cart, [gone]) for cart in carts if cart.email], actor="erasure", now=now)
         ids = [cart.pk for cart in carts]
-        blank_emails(ids)
+        blank_emails(ids, address=address)
         contacts = [digest_of(f"email:{address}"), digest_of(f"customer:{customer_id}")]
         Reminder.objects.filter(contact__in=contacts).delete()
     return len(ids)

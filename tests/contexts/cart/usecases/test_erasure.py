@@ -1,7 +1,7 @@
 import pytest
 
 from contexts.cart.models import Cart, CartEvent, Reminder
-from contexts.cart.usecases import changes, lines
+from contexts.cart.usecases import changes, lifecycle, lines
 from contexts.cart.usecases.erasure import erase_contact
 from ecommerce.ids import new_id
 from tests.contexts.cart.factories import NOON, cart_with
@@ -53,3 +53,12 @@ def test_who_read_the_cart_before_cannot_write_the_address_back(catalog, monkeyp
     stored = Cart.objects.get(pk=cart.id)
     assert (stored.email, stored.marketing_consent, len(stored.lines)) == ("", False, 2)
     assert not CartEvent.objects.filter(data__email__startswith="ana").exists()
+
+
+def test_an_address_vanishes_that_another_one_has_replaced(catalog):
+    cart, caller = cart_with(catalog.sell(), email="ana@example.com")
+    lifecycle.leave_contact(cart_id=cart.id, caller=caller, email="bia@example.com", marketing_consent=False, now=NOON)
+    erase_contact(customer_id=new_id(), email="ana@example.com", now=NOON)
+    assert not CartEvent.objects.filter(data__email="ana@example.com").exists()
+    assert CartEvent.objects.filter(data__email="bia@example.com").exists()
+    assert Cart.objects.get(pk=cart.id).email == "bia@example.com"
