@@ -113,7 +113,11 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     *(["config.middleware.BackOfficeSession"] if ACCOUNTS else []),
     "config.language.Language",
-    *(["ecommerce.http.middleware.ThrottleMiddleware"] if ACCOUNTS else []),
+    *(
+        ["ecommerce.http.middleware.ThrottleMiddleware", "ecommerce.http.middleware.StrictJSONMiddleware"]
+        if ACCOUNTS
+        else []
+    ),
     "django.middleware.csrf.CsrfViewMiddleware",
     *(ACCOUNTS_MIDDLEWARE if ACCOUNTS else []),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

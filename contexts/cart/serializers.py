@@ -11,7 +11,7 @@ from contexts.cart.domain.review import Review
 from contexts.cart.domain.rules import MAX_LINES, MAX_QUANTITY
 from contexts.cart.domain.state import CartState
 from contexts.cart.models import Cart
-from ecommerce.http.serializers import MoneyField
+from ecommerce.http.serializers import EmailField, MoneyField
 
 # --- in --------------------------------------------------------------------------------------------------------------
 
@@ -36,7 +36,7 @@ class CouponInput(serializers.Serializer[Any]):
 class ContactInput(serializers.Serializer[Any]):
     """An empty ``email`` is fine for a customer, who is known by account."""
 
-    email = serializers.EmailField(max_length=254, allow_blank=True, default="")
+    email = EmailField(max_length=254, allow_blank=True, default="")
     marketing_consent = serializers.BooleanField(default=False)
 
 

@@ -20,6 +20,17 @@ _UUID = re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
 _CARD_NUMBER = re.compile(r"(?<![0-9A-Za-z])[2-6](?:[ .-]?[0-9]){12,18}(?![0-9A-Za-z])")
 
 
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029/@]|www\.|[^\W\d_]{2,}\.[^\W\d_]{2,}", re.IGNORECASE)
+
+
+def is_name(text: str) -> bool:
+    """Tell whether ``text`` may be somebody's name: one line, and nothing in it that a mail program makes a link of.
+
+    A name stands in mails to an address of which nobody has proved yet that it is theirs.
+    """
+    return not _NO_NAME.search(text)
+
+
 def normalized_tax_id(text: str) -> str:
     """Return a CPF or CNPJ without punctuation, letters in upper case. It is not checked."""
     return re.sub(r"[\s./-]", "", text).upper()

@@ -10,13 +10,14 @@ from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from contexts.identity.domain import CEP, IBGE_CODE, STATES, is_tax_id, normalized_tax_id
+from contexts.identity.domain import CEP, IBGE_CODE, STATES, is_name, is_tax_id, normalized_tax_id
 from contexts.identity.models import LOCALES, User
 from contexts.identity.usecases import refuse_card_numbers
 
 MAX_CARD = 10_000
 """Characters in which a card number is looked for: a megabyte of digits and spaces takes a second."""
 PHONE = re.compile(r"\+?[0-9]{8,15}")
+NO_NAME = "Informe só o nome, em uma linha e sem endereços."
 
 
 def normalized_phone(text: str) -> str:
@@ -40,6 +41,12 @@ class SignupFields(forms.Form):
     newsletter = forms.BooleanField(required=False)
     marketing = forms.BooleanField(required=False)
 
+    def clean_full_name(self) -> str:
+        name: str = self.cleaned_data["full_name"]
+        if not is_name(name):
+            raise forms.ValidationError(NO_NAME, code="name_invalid")
+        return name
+
     def clean_phone(self) -> str:
         try:
             return normalized_phone(self.cleaned_data["phone"])
@@ -51,6 +58,14 @@ class SignupFields(forms.Form):
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """allauth calls this after saving; the fields are stored with the account already."""
+
+
+class NameField(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        name: str = super().to_internal_value(data)
+        if not is_name(name):
+            raise serializers.ValidationError(NO_NAME, code="name_invalid")
+        return name
 
 
 class PhoneField(serializers.CharField):
@@ -72,7 +87,7 @@ class TaxIdField(serializers.CharField):
 
 
 class ProfileChangeSerializer(serializers.Serializer[Any]):
-    full_name = serializers.CharField(max_length=150, allow_blank=True, required=False)
+    full_name = NameField(max_length=150, allow_blank=True, required=False)
     phone = PhoneField(max_length=30, allow_blank=True, required=False)
     locale = serializers.ChoiceField(choices=LOCALES, required=False)
     tax_id = TaxIdField(max_length=20, allow_blank=True, required=False)

@@ -13,7 +13,7 @@ from contexts.order.domain import Method, Status, normalized_tax_id
 from contexts.order.domain.instalments import Bearer
 from contexts.order.domain.returns import Reason, ReturnStatus
 from contexts.order.models import CURRENCY, AttemptStatus, RefundOrigin, RefundStatus, ShipmentStatus
-from ecommerce.http.serializers import MoneyField
+from ecommerce.http.serializers import EmailField, MoneyField
 from ecommerce.money import Money
 
 UF = "AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO".split()  # noqa: SIM905
@@ -84,7 +84,7 @@ class NewPaymentSerializer(PaymentSerializer):
 
 class PreviewSerializer(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
-    email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
+    email = EmailField(max_length=254, required=False, allow_blank=True, default="")
     state = serializers.ChoiceField(choices=UF)
     shipping_method = serializers.SlugField(required=False, default=None, allow_null=True)
     card_amount = MoneyField(
@@ -95,7 +95,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 class CheckoutSerializer(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
-    email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
+    email = EmailField(max_length=254, required=False, allow_blank=True, default="")
     address = AddressSerializer(required=False, default=None, allow_null=True)
     address_id = serializers.UUIDField(required=False, default=None, allow_null=True)
     shipping_method = serializers.SlugField()

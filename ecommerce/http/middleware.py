@@ -1,16 +1,22 @@
-"""Rate limits where REST framework does not answer: django-allauth's endpoints and the door of the back office."""
+"""What REST framework does for the API, where it does not answer: at django-allauth's endpoints and the back office's
+door."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import ParseError
 
-from ecommerce.http.errors import Problem, respond
+from ecommerce.http.errors import Problem, problem_of, respond
+from ecommerce.http.parsers import JSONParser
 from ecommerce.http.throttling import client_network, seconds_to_wait
 
 Handler = Callable[[HttpRequest], HttpResponse]
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def ThrottleMiddleware(get_response: Handler) -> Handler:  # noqa: N802 - settings name it like a class
@@ -30,6 +36,22 @@ def ThrottleMiddleware(get_response: Handler) -> Handler:  # noqa: N802 - settin
         for header, value in headers.items():
             response.headers[header] = value
         return response
+
+    return middleware
+
+
+def StrictJSONMiddleware(get_response: Handler) -> Handler:  # noqa: N802 - settings name it like a class
+    """Refuse bodies below ``THROTTLED_PREFIX`` that the API's parser refuses. django-allauth reads them with Python's,
+    which takes halves of characters, that nothing can store, and breaks off where objects nest too deep."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(settings.THROTTLED_PREFIX) and request.method not in READING:
+            try:
+                if request.body:
+                    JSONParser().parse(BytesIO(request.body))
+            except (ParseError, RequestDataTooBig) as error:
+                return respond(request, problem_of(error, request))
+        return get_response(request)
 
     return middleware
 

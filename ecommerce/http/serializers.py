@@ -22,6 +22,14 @@ MONEY_SCHEMA = {
 MAX_AMOUNT = Decimal("9999999999.99")
 
 
+class EmailField(serializers.EmailField):
+    """An e-mail in small letters: what is checked is what is kept. Some letters grow by that."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text: str = super().to_internal_value(data)
+        return text.lower()
+
+
 @extend_schema_field(MONEY_SCHEMA, component_name="Money")
 class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
     """``{"amount": "129.90", "currency": "BRL"}`` ↔ :class:`Money`. No JSON numbers: they lose cents."""

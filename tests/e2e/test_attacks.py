@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -141,3 +142,34 @@ def test_the_scopes_of_the_table_are_real(world: World) -> None:  # noqa: F811
 
     known = {f"{label}.{code}" for label, code in Permission.objects.values_list("content_type__app_label", "codename")}
     assert SCOPES - known == set()
+
+
+# --- at the door of the accounts, where django-allauth reads the bodies ----------------------------------------------
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("auth/login", '{"email": "a@b.co", "password": "\\ud800"}'),
+        ("auth/signup", '{"email": "a@b.co", "password": "longo-e-seguro-9", "full_name": "\\ud800"}'),
+        ("tokens/refresh", '{"refresh_token": "\\ud800"}'),
+        ("auth/login", "[" * 100_000),
+        ("auth/login", '{"email": ' * 70 + "1" + "}" * 70),
+        ("auth/login", "x" * 3_000_000),
+    ],
+)
+def test_a_body_that_the_api_refuses_is_refused_at_the_door(path: str, body: str) -> None:
+    answer = Client().post(f"/_allauth/app/v1/{path}", body, content_type="application/json")
+
+    assert answer.status_code in (400, 413), answer.content
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/carts/{cart_id}/contact"), ("POST", "/checkout")])
+def test_an_address_that_grows_in_small_letters_is_refused(world: World, method: str, path: str) -> None:  # noqa: F811
+    address = "İ" * 200 + "@example.com"
+    cart = raw(world.owner, "POST", "/carts", "{}").json()["id"]
+    body = {"email": address} if method == "PUT" else {**CHECKOUT, "cart_id": cart, "email": address}
+    headers = {"Idempotency-Key": "grows", "If-Match": "*"}
+    answer = raw(world.owner, method, path.format(cart_id=cart), json.dumps(body), **headers)
+
+    assert answer.status_code == 400, answer.content
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/email"}

@@ -4,8 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import httpx
+import structlog
 from django.conf import settings
 from django.core.cache import cache
+from redis.exceptions import RedisError
 
 from ecommerce.errors import NotFound, Unavailable
 from ecommerce.observability import outgoing
@@ -13,6 +15,7 @@ from ecommerce.observability import outgoing
 HIT_SECONDS = 30 * 24 * 3600
 MISS_SECONDS = 3600
 _MISS = "unknown"
+log = structlog.get_logger(__name__)
 
 
 class CepNotFound(NotFound):
@@ -42,20 +45,35 @@ class Place:
 def find_place(cep: str) -> Place:
     """Return the place of ``cep`` (eight digits), from the cache or the service.
 
-    Places are remembered for 30 days, unknown codes for an hour, failures not at all.
+    Places are remembered for 30 days, unknown codes for an hour, failures not at all; without a cache nothing is.
 
     Raises:
         CepNotFound: there is no such postal code.
         CepLookupUnavailable: no service is configured, or it failed.
     """
     key = f"identity:cep:{cep}"
-    if (known := cache.get(key)) is None:
+    if (known := _remembered(key)) is None:
         place = _ask(cep)
         known = asdict(place) if place else _MISS
-        cache.set(key, known, HIT_SECONDS if place else MISS_SECONDS)
+        _remember(key, known, HIT_SECONDS if place else MISS_SECONDS)
     if known == _MISS:
         raise CepNotFound("CEP não encontrado.")
     return Place(**known)
+
+
+def _remembered(key: str) -> Any:
+    try:
+        return cache.get(key)
+    except RedisError as error:
+        log.warning("cep_without_cache", error=type(error).__name__)
+        return None
+
+
+def _remember(key: str, value: Any, seconds: int) -> None:
+    try:
+        cache.set(key, value, seconds)
+    except RedisError as error:
+        log.warning("cep_without_cache", error=type(error).__name__)
 
 
 def _ask(cep: str) -> Place | None:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError
 
@@ -14,6 +15,7 @@ from ecommerce.errors import Conflict, Invalid
 from ecommerce.unit_of_work import unit_of_work
 
 MAXIMUM = 20
+BRASILIA = ZoneInfo("America/Sao_Paulo")
 NO_NUMBERS = "Números de cartão não são aceitos: envie o token do provedor de pagamento."
 
 
@@ -63,12 +65,13 @@ def save_card(
     Raises:
         CardNumberRefused: the token or the brand holds one.
         UserNotFound: the account is gone or closed.
-        CardExpired: its last month is over.
+        CardExpired: its last month is over, in Brasília.
         CardAlreadySaved: the customer saved this token before.
         TooManyCards: the customer keeps 20 already.
     """
     refuse_card_numbers([token, brand])
-    if (expiry_year, expiry_month) < (now.year, now.month):
+    today = now.astimezone(BRASILIA)
+    if (expiry_year, expiry_month) < (today.year, today.month):
         raise CardExpired("Este cartão está vencido.")
     card = SavedCard(
         user_id=user_id, token=token, brand=brand, last4=last4, expiry_month=expiry_month, expiry_year=expiry_year

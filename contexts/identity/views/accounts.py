@@ -31,7 +31,7 @@ from django.http import HttpRequest
 from contexts.identity import queries, usecases
 from contexts.identity.adapters.mail import post
 from contexts.identity.adapters.sessions import name_device
-from contexts.identity.domain import is_spelled_as_sent
+from contexts.identity.domain import is_name, is_spelled_as_sent
 from contexts.identity.models import MAX_EMAIL, User
 from ecommerce.clock import now
 
@@ -127,7 +127,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> User:
         user: User = super().populate_user(request, sociallogin, data)
         names = (data.get("first_name"), data.get("last_name"))
-        user.full_name = (data.get("name") or " ".join(name for name in names if name))[:150]
+        name = (data.get("name") or " ".join(name for name in names if name))[:150]
+        user.full_name = name if is_name(name) else ""
         return user
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: BaseForm | None = None) -> User:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 PAULISTA = {
     "cep": "01310-100",
@@ -120,3 +121,15 @@ def test_a_known_place_needs_no_service(api: Callable[..., Any], viacep: ViaCep,
     assert api("cep/01310100").status_code == 200
     cache.clear()
     assert api("cep/01310100").status_code == 503
+
+
+def test_without_a_cache_the_service_is_asked_each_time(
+    api: Callable[..., Any], viacep: ViaCep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise RedisConnectionError("Redis is away")
+
+    monkeypatch.setattr("contexts.identity.adapters.cep.cache.get", away)
+    monkeypatch.setattr("contexts.identity.adapters.cep.cache.set", away)
+    assert [api(f"cep/{cep}").status_code for cep in ("01310100", "01310100", "00000000")] == [200, 200, 404]
+    assert viacep.asked == ["01310100", "01310100", "00000000"]

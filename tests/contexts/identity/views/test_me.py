@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -263,3 +264,11 @@ def test_a_megabyte_of_digits_is_refused_before_card_numbers_are_looked_for_in_i
     monkeypatch.setattr("contexts.identity.serializers.refuse_card_numbers", look)
     answer = api("me/cards", {**CARD, "note": "2 " * 500_000}, method="post", user=UserFactory())
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "too_long")
+
+
+def test_the_last_month_of_a_card_ends_in_brasilia() -> None:
+    late = datetime(2026, 12, 1, 2, 30, tzinfo=UTC)  # still 30 November there
+    card: dict[str, Any] = {**CARD, "expiry_year": 2026, "expiry_month": 11}
+    usecases.save_card(user_id=UserFactory().id, **card, now=late)
+    with pytest.raises(usecases.CardExpired):
+        usecases.save_card(user_id=UserFactory().id, **card, now=late + timedelta(hours=1))

@@ -182,3 +182,32 @@ def test_an_email_that_cannot_be_kept_or_reached_is_refused(auth: Callable[..., 
 
 def test_an_email_of_another_alphabet_is_welcome(auth: Callable[..., Any]) -> None:
     assert auth("auth/signup", {**ANA, "email": "ana@pão.example"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bloqueada!\n\nAcesse http://evil.example agora",
+        "veja www.evil",
+        "loja.example",
+        "fale com ana@evil.example",
+        "evil.example/x",
+        "duas\r\nlinhas",
+        "uma\u2028linha",
+    ],
+)
+def test_a_name_cannot_carry_a_message(
+    auth: Callable[..., Any], api: Callable[..., Any], mailoutbox: list[EmailMessage], name: str
+) -> None:
+    """It stands in mails to an address that nobody has confirmed."""
+    refused = auth("auth/signup", {**ANA, "full_name": name})
+    assert (refused.status_code, refused.json()["errors"][0]["param"]) == (400, "full_name")
+    assert mailoutbox == []
+    refused = api("me", {"full_name": name}, method="patch", user=UserFactory())
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "name_invalid")
+
+
+@pytest.mark.parametrize("name", ["João D'Ávila-Souza Jr.", "J.R. Silva", "María José (Zezé)", "李小龍", ""])
+def test_a_name_is_anything_else(auth: Callable[..., Any], name: str) -> None:
+    assert auth("auth/signup", {**ANA, "full_name": name}).status_code == 200
+    assert User.objects.get().full_name == name
