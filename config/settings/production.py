@@ -13,7 +13,7 @@ def _require(variable: str, why: str) -> None:
 _require("SECRET_KEY", "it signs sessions and tokens; use 50 random characters or more")
 _require("ALLOWED_HOSTS", "the host names of this installation, comma-separated")
 _require("BROKER_URL", "amqp://user:password@host:port/vhost, or pgmq:// for queues in PostgreSQL")
-_require("CACHE_URL", "redis://host:port/number; throttles and locks must be shared by all processes")
+_require("CACHE_URL", "redis://host:port/number; rate limits must be shared by all processes")
 _require("PUBLIC_URL", "https://… where customers reach this installation; links in mails start with it")
 
 from config.settings.base import *  # noqa: E402, F403

@@ -42,8 +42,8 @@ So that an installation can be raced in, start it without rate limits and with a
 which is drawn at each start otherwise:
 
 ```
-export SANDBOX_PSP_API_KEY=sk_sandbox THROTTLE_ANON= THROTTLE_USER= THROTTLE_LOGIN= THROTTLE_LOOKUP= \\
-    LOGIN_FAILED_RATE_LIMIT=
+export SANDBOX_PSP_API_KEY=sk_sandbox THROTTLE_ANON= THROTTLE_USER= THROTTLE_LOGIN= THROTTLE_CODE= \\
+    THROTTLE_LOOKUP= LOGIN_FAILED_RATE_LIMIT=
 make run                                # and with the same variables in another terminal:
 make races URL=http://127.0.0.1:8000
 ```

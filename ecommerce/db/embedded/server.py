@@ -24,6 +24,7 @@ CONFIGURATION = {
     "shared_buffers": "256MB",
     "min_wal_size": "1GB",
     "max_wal_size": "4GB",
+    "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum_naptime": "10s",
     "timezone": "'UTC'",
