@@ -15,7 +15,7 @@ from ecommerce.messaging.broker import Broker, Published, Publisher
 from ecommerce.messaging.envelope import Envelope, Message
 from ecommerce.messaging.pgmq import PgmqBroker
 from ecommerce.outbox.models import PARTITIONS, ArchivedEvent, OutboxEvent, OutboxPartition
-from ecommerce.outbox.relay import Relay
+from ecommerce.outbox.relay import BATCH, READ_ALL, Relay
 from ecommerce.topology import current
 from tests.ecommerce.messaging.test_broker import receive, sequences
 
@@ -300,3 +300,25 @@ def test_a_relay_that_lost_its_lease_counts_no_failure(relay: Relays, publish: C
 
     rows = OutboxEvent.objects.using("order").order_by("id")
     assert [(row.status, row.attempts) for row in rows] == [("PENDING", 0), ("PENDING", 0)]
+
+
+WAITING = """
+    INSERT INTO outbox_event (event_id, aggregate_type, aggregate_id, aggregate_version, partition_no, event_type,
+                              payload, headers, status, attempts, last_error, origin, created_at)
+    SELECT gen_random_uuid(), 'order', gen_random_uuid(), 1, n %% 64, 'order.placed.v1', '{}', '{}', 'PENDING', 0, '',
+           'app', clock_timestamp()
+    FROM generate_series(1, %s::int) AS n
+"""
+
+
+@pytest.mark.parametrize("told", ["TRUNCATE outbox_event", "VACUUM (ANALYZE) outbox_event"], ids=["never", "empty"])
+def test_a_batch_does_not_sort_all_that_waits_whatever_the_statistics_say(told: str) -> None:
+    with connections["order"].cursor() as cursor:
+        cursor.execute(WAITING, [1_000])
+        cursor.execute("DELETE FROM outbox_event")
+        cursor.execute(told)
+        cursor.execute(WAITING, [5_000])
+        cursor.execute(f"EXPLAIN {READ_ALL}" % {"batch": BATCH})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Sort" not in plan, plan
+    assert "outbox_event_pkey" in plan
