@@ -15,12 +15,14 @@ from contexts.catalog.queries.listing import SORTS, ProductFilters
 from contexts.catalog.usecases.products import NewProduct, NewVariant, Picture
 from contexts.catalog.usecases.stock import STAFF_KINDS
 from ecommerce.http.serializers import MoneyField
+from ecommerce.money import Money
 
 MAX_WORDS = 200
 MAX_BULK = 1_000
 LONGEST_AMOUNT = 12
 """Digits before or after the decimal point."""
 TRUE, FALSE = ("1", "true"), ("0", "false")
+CURRENCY = "BRL"
 
 
 def filters_from(query: QueryDict) -> tuple[ProductFilters, str]:
@@ -57,12 +59,26 @@ def _amount(query: Mapping[str, str], name: str, faults: dict[str, list[str]]) -
         return None
     try:
         amount = Decimal(text)
-        if amount.is_finite() and abs(amount.adjusted()) <= LONGEST_AMOUNT:
+        if amount.is_finite() and amount.adjusted() <= LONGEST_AMOUNT and _decimals(amount) <= LONGEST_AMOUNT:
             return amount
     except InvalidOperation:
         pass
     faults[name] = ["Deve ser um número decimal, como 129.90."]
     return None
+
+
+def _decimals(amount: Decimal) -> int:
+    return -int(amount.as_tuple().exponent)
+
+
+class PriceField(MoneyField):
+    """What something costs, in the one currency that orders are made in."""
+
+    def to_internal_value(self, data: Any) -> Money:
+        price = super().to_internal_value(data)
+        if price.currency != CURRENCY:
+            raise serializers.ValidationError(f"O preço é em {CURRENCY}.", "currency")
+        return price
 
 
 class OptionSerializer(serializers.Serializer[Option]):
@@ -87,7 +103,7 @@ class VariantFieldsSerializer(serializers.Serializer[Any]):
 
     sku = serializers.CharField(max_length=80, required=False)
     options = serializers.DictField(child=serializers.CharField(max_length=80), required=False)
-    compare_at_price = MoneyField(required=False, allow_null=True)
+    compare_at_price = PriceField(required=False, allow_null=True)
     weight_grams = serializers.IntegerField(min_value=0, max_value=10**9, required=False)
     length_mm = serializers.IntegerField(min_value=0, max_value=10**6, required=False)
     width_mm = serializers.IntegerField(min_value=0, max_value=10**6, required=False)
@@ -102,7 +118,7 @@ class VariantPatchSerializer(VariantFieldsSerializer):
 
 class NewVariantSerializer(VariantFieldsSerializer):
     sku = serializers.CharField(max_length=80)
-    price = MoneyField()
+    price = PriceField()
 
     def to_internal_value(self, data: Any) -> Any:
         return NewVariant(**super().to_internal_value(data))
@@ -137,7 +153,7 @@ class NewProductSerializer(ProductFieldsSerializer):
 
 
 class PriceSerializer(serializers.Serializer[Any]):
-    price = MoneyField()
+    price = PriceField()
 
 
 class PriceRowSerializer(PriceSerializer):

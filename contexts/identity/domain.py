@@ -1,8 +1,6 @@
-"""Brazilian documents and addresses, and the rule that a card number never enters the system."""
+"""Brazilian documents and addresses, and what a name is."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 STATES = (
     "AC AL AP AM BA CE DF ES GO MA MT MS MG PA PB PR PE PI RJ RN RS RO RR SC SP SE TO".split()  # noqa: SIM905
@@ -15,9 +13,6 @@ IBGE_CODE = re.compile(r"[0-9]{7}")
 _CPF = re.compile(r"[0-9]{11}")
 _CNPJ = re.compile(r"[0-9A-Z]{12}[0-9]{2}")
 _CNPJ_WEIGHTS = (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
-
-_UUID = re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
-_CARD_NUMBER = re.compile(r"(?<![0-9A-Za-z])[2-6](?:[ .-]?[0-9]){12,18}(?![0-9A-Za-z])")
 
 
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029/@]|www\.|[^\W\d_]{2,}\.[^\W\d_]{2,}", re.IGNORECASE)
@@ -82,33 +77,3 @@ def is_spelled_as_sent(domain: str) -> bool:
         return domain.encode("idna").decode("idna") == domain
     except UnicodeError:
         return False
-
-
-def holds_card_number(value: Any) -> bool:
-    """Tell whether a card number stands anywhere in ``value``: a string, a number, or JSON nested to any depth.
-
-    A card number is 13 to 19 digits, in groups or not, that begin like a card's issuer and pass the Luhn check. UUIDs
-    are let through.
-    """
-    return any(
-        _passes_luhn(re.sub(r"[^0-9]", "", match.group()))
-        for text in _texts(value)
-        for match in _CARD_NUMBER.finditer(_UUID.sub(" ", text).replace("_", " "))
-    )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield str(key)
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
-    else:
-        yield str(value)
-
-
-def _passes_luhn(digits: str) -> bool:
-    doubled = [int(digit) * (1 + index % 2) for index, digit in enumerate(reversed(digits))]
-    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

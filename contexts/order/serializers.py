@@ -13,11 +13,13 @@ from contexts.order.domain import Method, Status, normalized_tax_id
 from contexts.order.domain.instalments import Bearer
 from contexts.order.domain.returns import Reason, ReturnStatus
 from contexts.order.models import CURRENCY, AttemptStatus, RefundOrigin, RefundStatus, ShipmentStatus
+from ecommerce.cards import holds_card_number
 from ecommerce.http.serializers import EmailField, MoneyField
 from ecommerce.money import Money
 
 UF = "AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO".split()  # noqa: SIM905
 CARD_NUMBER = re.compile(r"(?:[0-9][ -]?){13,19}")
+NO_NUMBERS = "Envie o token do gateway, nunca o número do cartão."
 MOST_PAYMENTS = 30
 
 
@@ -45,9 +47,14 @@ class PaymentSerializer(serializers.Serializer[Any]):
 
     def validate_card_token(self, token: str) -> str:
         if CARD_NUMBER.fullmatch(token):
-            message = "Envie o token do gateway, nunca o número do cartão."
-            raise serializers.ValidationError(message, "card_number_refused")
-        return token
+            raise serializers.ValidationError(NO_NUMBERS, "card_number_refused")
+        return _without_card_number(token)
+
+    def validate_card_brand(self, brand: str) -> str:
+        return _without_card_number(brand)
+
+    def validate_voucher_code(self, code: str) -> str:
+        return _without_card_number(code)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         by_card = attrs["method"] in (Method.CARD, Method.DEBIT_CARD)
@@ -56,6 +63,12 @@ class PaymentSerializer(serializers.Serializer[Any]):
         if attrs["method"] == Method.VOUCHER and not attrs["voucher_code"]:
             raise serializers.ValidationError({"voucher_code": "Informe o código do vale."}, "required")
         return attrs
+
+
+def _without_card_number(text: str) -> str:
+    if holds_card_number(text):
+        raise serializers.ValidationError(NO_NUMBERS, "card_number_refused")
+    return text
 
 
 class PayerSerializer(serializers.Serializer[Any]):

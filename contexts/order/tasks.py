@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from threading import Lock
 
 from celery import shared_task
 
@@ -16,17 +17,24 @@ LONGEST_SECONDS = 20.0
 LATELY = timedelta(hours=26)
 """More than a day: every charge is compared many times, so that a difference is seen again."""
 MONTH = timedelta(days=32)
+_one_at_a_time = Lock()
+"""A gateway that is slow to answer must not hold all threads of a worker."""
 
 
 @shared_task(name="order.process_webhooks")
 def process_stored_webhooks() -> int:
-    """Work off stored webhooks until none is due, for at most ``LONGEST_SECONDS``; return how many.
+    """Work off stored webhooks until none is due, for at most ``LONGEST_SECONDS`` and a batch; return how many.
 
-    Safe to run in parallel.
+    Safe to run in parallel; a process runs it once at a time.
     """
+    if not _one_at_a_time.acquire(blocking=False):
+        return 0
     processed, started = 0, time.monotonic()
-    while time.monotonic() - started < LONGEST_SECONDS and (count := process_webhooks(now=clock.now())):
-        processed += count
+    try:
+        while time.monotonic() - started < LONGEST_SECONDS and (count := process_webhooks(now=clock.now())):
+            processed += count
+    finally:
+        _one_at_a_time.release()
     return processed
 
 

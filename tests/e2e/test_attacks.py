@@ -118,6 +118,17 @@ def test_no_number_of_a_card_is_kept(world: World, number: str) -> None:  # noqa
     assert number not in answer.content.decode()
 
 
+@pytest.mark.parametrize("number", ["4111.1111.1111.1111", "tok 4111111111111111", "4111 1111 1111 1111"])
+@pytest.mark.parametrize("method", ["card_token", "card_brand", "voucher_code"])
+def test_no_number_of_a_card_is_paid_with(world: World, method: str, number: str) -> None:  # noqa: F811
+    payment = {"method": "voucher" if method == "voucher_code" else "card", "card_token": "tok_visa", method: number}
+    body = {**CHECKOUT, "payments": [payment]}
+    answer = call(world.owner, "POST /checkout", world.carts[0].ids, body=body, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 400
+    assert [error["code"] for error in answer.json()["errors"]] == ["card_number_refused"]
+    assert number not in answer.content.decode()
+
+
 # --- what a header can make us say -----------------------------------------------------------------------------------
 def test_links_name_no_host_that_a_client_made_up(world: World, settings: Settings) -> None:  # noqa: F811
     assert Client().get("/api/v1/products?limit=1", headers={"Host": "evil.example"}).status_code == 400

@@ -165,12 +165,12 @@ class ProductAdmin(CatalogAdmin):
 
     @admin.action(description="Colocar à venda", permissions=["change"])
     def show_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        number = put_on_sale(ids=list(queryset.values_list("id", flat=True)), on_sale=True)
+        number = put_on_sale(ids=list(queryset.values_list("id", flat=True)), on_sale=True, now=clock.now())
         messages.success(request, f"{number} produto(s) à venda.")
 
     @admin.action(description="Retirar de venda", permissions=["change"])
     def hide_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        number = put_on_sale(ids=list(queryset.values_list("id", flat=True)), on_sale=False)
+        number = put_on_sale(ids=list(queryset.values_list("id", flat=True)), on_sale=False, now=clock.now())
         messages.success(request, f"{number} produto(s) fora de venda.")
 
     @admin.action(description="Remover", permissions=["remove"])

@@ -59,8 +59,12 @@ FROM moved m JOIN variants v ON v.id = m.variant_id
 """``closed`` waits for ``moved``: a reservation is written only by who holds the stock it is about."""
 
 TAKE_ALERTS = """
-    UPDATE stock_alerts SET notified_at = %(now)s WHERE variant_id = ANY(%(variants)s) AND notified_at IS NULL
-    RETURNING variant_id, customer_id
+    UPDATE stock_alerts a SET notified_at = %(now)s
+    FROM variants v JOIN products p ON p.id = v.product_id JOIN stock s ON s.variant_id = v.id
+    WHERE (v.id = ANY(%(variants)s) OR v.product_id = ANY(%(products)s))
+      AND v.active AND v.deleted_at IS NULL AND p.status = 'active' AND p.deleted_at IS NULL AND s.on_hand > s.reserved
+      AND a.variant_id = v.id AND a.notified_at IS NULL
+    RETURNING a.variant_id, a.customer_id
 """
 COUNT_VERSIONS = """
     UPDATE variants v SET version = v.version + n.events
@@ -166,10 +170,14 @@ def publish_adjustments(work: UnitOfWork, *, moves: Sequence[Moved]) -> None:
             work.publish(event, subject=move.variant_id, version=move.version)
 
 
-def tell_who_waits(work: UnitOfWork, *, variants: Sequence[UUID], now: datetime) -> None:
-    """Publish who waits for variants that have free pieces, and note that they were told."""
+def tell_who_waits(
+    work: UnitOfWork, *, now: datetime, variants: Sequence[UUID] = (), products: Sequence[UUID] = ()
+) -> None:
+    """Publish who waits for those of these variants, and of these products', that can be bought now, and note that they
+    were told. Who waits for what is not on sale goes on waiting."""
     waiting: dict[UUID, list[UUID]] = {}
-    for variant_id, customer_id in fetch(TAKE_ALERTS, {"variants": sorted(variants), "now": now}):
+    asked = {"variants": sorted(variants), "products": sorted(products), "now": now}
+    for variant_id, customer_id in fetch(TAKE_ALERTS, asked):
         waiting.setdefault(variant_id, []).append(customer_id)
     if not waiting:
         return

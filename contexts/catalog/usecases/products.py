@@ -24,6 +24,7 @@ from contexts.catalog.models import (
 )
 from contexts.catalog.usecases.categories import hold_category
 from contexts.catalog.usecases.constraints import explained
+from contexts.catalog.usecases.ledger import tell_who_waits
 from contexts.catalog.usecases.read_model import refresh_products
 from ecommerce.errors import DomainError, Kind, NotFound
 from ecommerce.money import Money
@@ -99,7 +100,7 @@ def create_product(*, product: NewProduct, now: datetime) -> Product:
             attributes=product.attributes,
             created_at=now,
         )
-        row.slug = product.slug or slugify(product.name) or str(row.id)
+        row.slug = product.slug or slugify(product.name)[:200] or str(row.id)
         if product.on_sale:
             row.put_on_sale()
         row.save(force_insert=True)
@@ -133,6 +134,8 @@ def change_product(*, product_id: UUID, version: int, changes: Mapping[str, Any]
             _replace_media(product, changes["media"])
         announce(work, products=[product])
         refresh_products([product.id])
+        if changes.get("on_sale"):
+            tell_who_waits(work, products=[product.id], now=now)
         return product
 
 
@@ -153,8 +156,8 @@ def remove_products(*, ids: Sequence[UUID], now: datetime) -> int:
     return len(found)
 
 
-def put_on_sale(*, ids: Sequence[UUID], on_sale: bool) -> int:
-    """Show products in the shop or hide them; return how many were there."""
+def put_on_sale(*, ids: Sequence[UUID], on_sale: bool, now: datetime) -> int:
+    """Show products in the shop, and tell who waits for them, or hide them; return how many were there."""
     with unit_of_work("catalog") as work:
         products = list(
             Product.objects.select_for_update(no_key=True).filter(id__in=ids, deleted_at__isnull=True).order_by("id")
@@ -167,7 +170,10 @@ def put_on_sale(*, ids: Sequence[UUID], on_sale: bool) -> int:
             product.touch()
         Product.objects.bulk_update(products, ["status", "version"])
         announce(work, products=products)
-        refresh_products([product.id for product in products])
+        found = [product.id for product in products]
+        refresh_products(found)
+        if on_sale:
+            tell_who_waits(work, products=found, now=now)
     return len(products)
 
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError
 
-from contexts.identity.domain import holds_card_number
 from contexts.identity.interface import SavedCardNotFound
 from contexts.identity.models import SavedCard, make_default, pass_default_on
 from contexts.identity.usecases.accounts import lock_user
+from ecommerce.cards import holds_card_number
 from ecommerce.errors import Conflict, Invalid
 from ecommerce.unit_of_work import unit_of_work
 

@@ -3,6 +3,7 @@ when it is asked."""
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,12 +13,17 @@ from contexts.order.adapters import WebhookEvent as GatewayEvent
 from contexts.order.models import PaymentAttempt, WebhookEvent
 from contexts.order.usecases.pay import catch_up
 from ecommerce.ids import new_id
+from ecommerce.saga.definition import OutcomeUnknown
 from ecommerce.unit_of_work import unit_of_work
 
 MAX_ATTEMPTS = 20
 """With pauses of up to an hour, a webhook is tried for more than half a day."""
 LEASE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
+LONGEST_SECONDS = 30.0
+"""For one batch; well within the lease, so that nobody else begins what waits in it."""
+SILENCE = timedelta(seconds=15)
+"""How long the other webhooks of a gateway wait that does not answer."""
 
 STORE = """
     INSERT INTO payment_webhooks (id, gateway, event_id, event_type, gateway_id, attempt_id, body, received_at, due_at,
@@ -42,21 +48,36 @@ def process_webhooks(*, now: datetime, limit: int = 50) -> int:
     """Work off open webhooks, oldest first; return how many were looked at. Parallel runs take different ones.
 
     Each is a hint only: the attempt's state is fetched from the gateway, so duplicates, late ones and wrong order do no
-    harm. A webhook that fails is tried again with a growing pause.
+    harm. A webhook that fails is tried again with a growing pause. Behind one that its gateway did not answer the
+    others of that gateway wait untried, as do those that there is no time for.
     """
     claimed = WebhookEvent.claim(now=now, lease=LEASE, most=MAX_ATTEMPTS, limit=limit)
     events = WebhookEvent.objects.using("order").filter(id__in=claimed)
+    ends, silent = time.monotonic() + LONGEST_SECONDS, set[str]()
     for event in events.order_by("received_at"):
         rows = WebhookEvent.objects.using("order").filter(id=event.id)
-        try:
-            _process(event, now=now)
-        except Exception as error:
-            log.exception("webhook_failed", gateway=event.gateway, event_id=event.event_id, attempt=event.attempts)
+        if event.gateway in silent:
+            rows.update(attempts=event.attempts - 1, due_at=now + SILENCE)
+        elif time.monotonic() > ends:
+            rows.update(attempts=event.attempts - 1, due_at=now)
+        elif not (error := _failure_of(event, now=now)):
+            rows.update(processed_at=now, error="")
+        else:
             pause = min(timedelta(seconds=2**event.attempts), LONGEST_PAUSE)
             rows.update(due_at=now + pause, error=f"{type(error).__name__}: {error}")
-        else:
-            rows.update(processed_at=now, error="")
+            if isinstance(error, OutcomeUnknown):
+                silent.add(event.gateway)
     return len(claimed)
+
+
+def _failure_of(event: WebhookEvent, *, now: datetime) -> Exception | None:
+    """Process a webhook; return what went wrong, if anything."""
+    try:
+        _process(event, now=now)
+    except Exception as error:
+        log.exception("webhook_failed", gateway=event.gateway, event_id=event.event_id, attempt=event.attempts)
+        return error
+    return None
 
 
 def _process(event: WebhookEvent, *, now: datetime) -> None:

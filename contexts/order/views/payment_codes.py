@@ -16,6 +16,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from contexts.order.domain import boleto
+from contexts.order.domain.banking_days import day_of
 from contexts.order.models import OPEN, PaymentAttempt
 from contexts.order.queries import payment_by_id
 from contexts.order.views.access import ORDER_TOKEN, is_visible
@@ -145,13 +146,14 @@ class BoletoView(CodeView):
 
     def draw(self, payment: PaymentAttempt, text: str) -> str:
         code = boleto.barcode_of(text)
-        said = boleto.decode(code, seen_on=payment.created_at.date())
+        said = boleto.decode(code, seen_on=day_of(payment.created_at))
         payer = payment.order.address_snapshot.get("payer", {})
         br_code = payment.client_data.get("br_code", "")
         page = {
             "shop": settings.SHOP_NAME,
             "order": payment.order,
             "boleto": said,
+            "placed_on": day_of(payment.order.placed_at),
             "amount": f"{payment.charged.amount:,}".translate(BRAZILIAN),
             "line": boleto.printed(boleto.typeable_line(code)),
             "barcode": inline_barcode_svg(code),

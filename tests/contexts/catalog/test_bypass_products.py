@@ -55,7 +55,7 @@ def rename(variant: Variant) -> None:
 
 ACTIONS: dict[str, Callable[[Variant], object]] = {
     "change": rename,
-    "withdraw": lambda variant: put_on_sale(ids=[variant.product_id], on_sale=False),
+    "withdraw": lambda variant: put_on_sale(ids=[variant.product_id], on_sale=False, now=NOON),
     "remove": lambda variant: remove_products(ids=[variant.product_id], now=NOON),
     "import": lambda variant: load("Caneca grande"),
     "add variant": lambda variant: add_variant(
@@ -84,10 +84,10 @@ def test_the_same_change_through_the_application_is_one_event_not_two(action: st
 def test_what_both_ways_tell_is_the_same() -> None:
     """The event's schema stands in SQL a second time."""
     product = on_sale(name="Caneca").product
-    put_on_sale(ids=[product.pk], on_sale=False)
+    put_on_sale(ids=[product.pk], on_sale=False, now=NOON)
     run("UPDATE products SET status = 'active'")
     run("UPDATE products SET status = 'draft'")
-    put_on_sale(ids=[product.pk], on_sale=True)
+    put_on_sale(ids=[product.pk], on_sale=True, now=NOON)
     run("UPDATE products SET deleted_at = now()")
     run("UPDATE products SET deleted_at = NULL")
     remove_products(ids=[product.pk], now=NOON)
@@ -140,7 +140,7 @@ def test_what_is_rolled_back_is_not_published() -> None:
 def test_versions_of_both_ways_follow_one_another() -> None:
     product = on_sale().product
     run("UPDATE products SET name = 'Copo'")
-    put_on_sale(ids=[product.pk], on_sale=False)
+    put_on_sale(ids=[product.pk], on_sale=False, now=NOON)
     run("UPDATE products SET name = 'Taça'")
     product.save()
     assert told("product") == [(2, "trigger"), (3, "app"), (4, "trigger"), (5, "trigger")]
@@ -215,7 +215,7 @@ def test_the_shop_shows_a_product_that_was_loaded_without_it() -> None:
 
 
 def test_what_the_application_changed_is_shown_already(statements) -> None:
-    put_on_sale(ids=[on_sale().product_id], on_sale=False)
+    put_on_sale(ids=[on_sale().product_id], on_sale=False, now=NOON)
     (event,) = published("catalog", ProductChanged)[1:]
     with statements("catalog") as executed:
         assert deliver(event, to="catalog") == {"catalog.show_product_that_bypassed_us": "ignored"}

@@ -179,6 +179,7 @@ def test_facets_go_with_every_filter(api, query):
     [
         "sort=nome", "sort=similarity", "sort=relevance", "price_min=muito", "price_max=NaN", "available=talvez",
         "limit=0", "cursor=xyz", "price_min=1e-20000", "rating_min=1e13",
+        pytest.param(f"price_min=1.{'1' * 17_000}", id="many digits"),
     ],
 )  # fmt: skip
 def test_a_question_we_do_not_understand_is_a_problem(api, query):
@@ -553,3 +554,16 @@ def test_what_is_exported_can_be_imported_again(staff):
     assert (report["accepted"], report["rejected"]) == (1, [])
     assert ProductCatalog.objects.values().get() == before
     assert Stock.objects.get().on_hand == 3
+
+
+def test_prices_are_in_the_one_currency_of_orders(staff):
+    client, variant = staff("catalog.change_product", "catalog.change_variant"), on_sale(price="15.00")
+    euros, url = {"amount": "19.90", "currency": "EUR"}, f"/api/v1/variants/{variant.pk}"
+    answers = [
+        client.patch(url, {"compare_at_price": euros}, format="json"),
+        client.put(f"{url}/price", {"price": euros}, format="json"),
+        client.post(f"/api/v1/products/{variant.product_id}/variants", {"sku": "EURO", "price": euros}, format="json"),
+    ]
+    assert [problem(answer, 400)["errors"][0]["code"] for answer in answers] == ["currency"] * 3
+    variant.refresh_from_db()
+    assert (variant.price, variant.compare_at_price) == (Decimal("15.00"), None)

@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import resvg_py
@@ -11,7 +11,7 @@ from PIL import Image
 from rest_framework.test import APIClient
 
 from contexts.order.domain import boleto, br_code
-from contexts.order.models import PaymentAttempt
+from contexts.order.models import Order, PaymentAttempt
 from contexts.order.views.drawings import inline_barcode_svg, inline_qr_svg, qr_png, qr_svg
 from contexts.order.views.tokens import access_token, code_token
 from ecommerce import clock
@@ -103,6 +103,13 @@ def test_the_boleto_to_print(payment):
     bars, qr = ("<svg" + part.split("</svg>")[0] + "</svg>" for part in html.split("<svg")[1:])
     assert seen(pixels(bars)) == ("ITF", payment.client_data["barcode"])
     assert seen(pixels(qr)) == ("QRCode", payment.client_data["br_code"])
+
+
+def test_a_boleto_is_of_the_day_that_it_was_in_brasilia(payment):
+    Order.objects.update(placed_at=datetime(2026, 2, 1, 1, 30, tzinfo=UTC))
+    html = page(payment, "boleto", **token(payment)).content.decode()
+    assert "31/01/2026" in html
+    assert "01/02/2026" not in html
 
 
 def test_a_boleto_without_pix_has_no_qr_code(payment):

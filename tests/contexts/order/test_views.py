@@ -258,6 +258,7 @@ def test_staff_see_what_was_sold_by_day():
     assert days == [str(today - timedelta(days=1)), str(today)]
     assert len(staff.get("/api/v1/staff/sales?days=9999").json()["results"]) == 3
     assert len(staff.get("/api/v1/staff/sales?days=x").json()["results"]) == 2
+    assert len(staff.get(f"/api/v1/staff/sales?days={'9' * 5000}").json()["results"]) == 3
     assert date.fromisoformat(days[0])
 
 

@@ -51,12 +51,16 @@ def test_a_product_is_created_with_everything_and_an_empty_stock():
     assert not ProductCatalog.objects.get().available
 
 
+def test_a_name_that_grows_in_an_address_is_cut_there():
+    assert new_product(name="㏂" * 200).slug == "am" * 100
+
+
 def test_a_draft_is_not_shown_until_it_is_put_on_sale_and_again_not_when_withdrawn():
     product = new_product(options=[COLOUR], variants=[blue()])
     assert not ProductCatalog.objects.exists()
-    assert put_on_sale(ids=[product.pk], on_sale=True) == 1
+    assert put_on_sale(ids=[product.pk], on_sale=True, now=NOON) == 1
     assert ProductCatalog.objects.exists()
-    put_on_sale(ids=[product.pk], on_sale=False)
+    put_on_sale(ids=[product.pk], on_sale=False, now=NOON)
     assert not ProductCatalog.objects.exists()
 
 

@@ -157,7 +157,7 @@ def random_edit(draw, shown, leaves, roots):
         for reservation_id in StockReservation.objects.values_list("pk", flat=True)[:2]:
             reservations.cancel_stock(reservation_id=reservation_id, now=NOON)
     elif edit == "hide":
-        put_on_sale(ids=[product.pk], on_sale=draw.random() < 0.7)
+        put_on_sale(ids=[product.pk], on_sale=draw.random() < 0.7, now=NOON)
     elif edit == "remove" and draw.random() < 0.3:
         remove_products(ids=[product.pk], now=NOON)
     elif edit == "review":

@@ -6,9 +6,11 @@ import pytest
 
 from contexts.order import adapters, sagas
 from contexts.order.adapters import SandboxGateway
+from contexts.order.adapters import WebhookEvent as GatewayEvent
 from contexts.order.events import OrderConfirmed
-from contexts.order.models import Order, WebhookEvent
-from contexts.order.usecases.receive_webhook import process_webhooks
+from contexts.order.models import Order, PaymentAttempt, WebhookEvent
+from contexts.order.tasks import process_stored_webhooks
+from contexts.order.usecases.receive_webhook import process_webhooks, store_webhook
 from contexts.order.views.tokens import access_token
 from ecommerce import clock
 from ecommerce.testing import published
@@ -150,3 +152,48 @@ def test_a_webhook_about_nothing_of_ours_does_not_hold_up_the_others(shopper, sh
     assert {row.event_id: bool(row.processed_at) for row in WebhookEvent.objects.all()} == {
         "evt_strange": False, json.loads(webhook.body)["id"]: True,
     }  # fmt: skip
+
+
+def kept(order, number: int) -> list[str]:
+    """Keep so many webhooks about the order's payment."""
+    attempt = PaymentAttempt.objects.get(order=order)
+    for each in range(number):
+        event = GatewayEvent(
+            id=f"evt_{each}", type="charge.captured", gateway_id=attempt.gateway_id, attempt_id=attempt.id
+        )
+        store_webhook(gateway="sandbox", event=event, body=b"{}", now=clock.now())
+    return [f"evt_{each}" for each in range(number)]
+
+
+def test_a_silent_gateway_is_asked_about_one_of_its_webhooks(waiting, monkeypatch, time_passes):
+    kept(waiting, 6)
+    with monkeypatch.context() as patch:
+        away(patch)
+        assert process_webhooks(now=clock.now()) == 6
+        assert process_webhooks(now=clock.now()) == 0
+    assert sorted(WebhookEvent.objects.values_list("attempts", flat=True)) == [0, 0, 0, 0, 0, 1]
+    assert process_webhooks(now=time_passes(seconds=16)) == 6
+    assert not WebhookEvent.objects.filter(processed_at=None).exists()
+
+
+def test_webhooks_that_there_is_no_time_for_wait_untried(waiting, monkeypatch):
+    kept(waiting, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("contexts.order.usecases.receive_webhook.LONGEST_SECONDS", -1.0)
+        assert process_webhooks(now=clock.now()) == 3
+    assert set(WebhookEvent.objects.values_list("attempts", "processed_at")) == {(0, None)}
+    assert process_webhooks(now=clock.now()) == 3
+    assert not WebhookEvent.objects.filter(processed_at=None).exists()
+
+
+def test_a_process_works_off_webhooks_once_at_a_time(waiting, monkeypatch):
+    ids, inner = kept(waiting, 1), []
+
+    def look(*, now, limit=50):
+        inner.append(process_stored_webhooks())
+        return 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr("contexts.order.tasks.process_webhooks", look)
+        assert (process_stored_webhooks(), inner) == (0, [0])
+    assert process_stored_webhooks() == len(ids)
