@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,10 +116,24 @@ class Server:
         if place.runnable_programs != place.programs and not place.runnable_programs.exists():
             self._copy_programs()
         if place.sockets != place.data:
-            place.sockets.mkdir(mode=0o700, exist_ok=True)
+            self._prepare_sockets()
+
+    def _prepare_sockets(self) -> None:
+        """Make the directory of the socket where anybody may make one of that name first. Whoever can enter it is
+        ``postgres``: one that is there must be ours, and closed to others."""
+        place = self.place
+        owner = place.account.uid if place.account else os.geteuid()
+        with suppress(FileExistsError):
+            place.sockets.mkdir(mode=0o700)
+        found = place.sockets.lstat()
+        if (
+            not stat.S_ISDIR(found.st_mode)
+            or found.st_uid not in (owner, os.geteuid())
+            or stat.S_IMODE(found.st_mode) != 0o700
+        ):
+            raise ServerError(f"{place.sockets} belongs to another user or is open to others: remove it")
+        if found.st_uid != owner:
             self._give(place.sockets)
-            if place.sockets.stat().st_uid != (place.account.uid if place.account else os.geteuid()):
-                raise ServerError(f"{place.sockets} belongs to another user")
 
     def _copy_programs(self) -> None:
         """Copy the installed package to where the server's account can reach it, libraries included."""

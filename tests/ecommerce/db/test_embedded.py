@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,26 @@ def test_a_path_too_long_for_a_socket_gets_its_socket_elsewhere(open_directory: 
     finally:
         server.stop()
         shutil.rmtree(server.place.sockets)
+
+
+@pytest.mark.parametrize("found", ["open to others", "a link", "a file"])
+def test_a_directory_for_the_socket_that_somebody_made_before_us_is_refused(
+    server: Server, tmp_path: Path, found: str
+) -> None:
+    """Who can enter it is ``postgres``."""
+    sockets = tmp_path / "sockets"
+    if found == "open to others":
+        sockets.mkdir()
+        sockets.chmod(0o777)
+    elif found == "a link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        sockets.symlink_to(tmp_path / "elsewhere")
+    else:
+        sockets.touch(mode=0o700)
+    before = sockets.lstat()
+    with pytest.raises(ServerError, match="open to others"):
+        Server(replace(server.place, sockets=sockets)).start()
+    assert (sockets.lstat().st_mode, sockets.lstat().st_uid) == (before.st_mode, before.st_uid)
 
 
 @pytest.mark.usefixtures("as_root")
