@@ -15,7 +15,6 @@ from contexts.catalog.queries.listing import SORTS, ProductFilters
 from contexts.catalog.usecases.products import NewProduct, NewVariant, Picture
 from contexts.catalog.usecases.stock import STAFF_KINDS
 from ecommerce.http.serializers import MoneyField
-from ecommerce.money import Money
 
 MAX_WORDS = 200
 MAX_BULK = 1_000
@@ -23,6 +22,7 @@ LONGEST_AMOUNT = 12
 """Digits before or after the decimal point."""
 TRUE, FALSE = ("1", "true"), ("0", "false")
 CURRENCY = "BRL"
+"""The one in which orders are made."""
 
 
 def filters_from(query: QueryDict) -> tuple[ProductFilters, str]:
@@ -71,16 +71,6 @@ def _decimals(amount: Decimal) -> int:
     return -int(amount.as_tuple().exponent)
 
 
-class PriceField(MoneyField):
-    """What something costs, in the one currency that orders are made in."""
-
-    def to_internal_value(self, data: Any) -> Money:
-        price = super().to_internal_value(data)
-        if price.currency != CURRENCY:
-            raise serializers.ValidationError(f"O preço é em {CURRENCY}.", "currency")
-        return price
-
-
 class OptionSerializer(serializers.Serializer[Option]):
     name = serializers.CharField(max_length=60)
     values = serializers.ListField(child=serializers.CharField(max_length=80), min_length=1, max_length=MAX_VALUES)
@@ -103,7 +93,7 @@ class VariantFieldsSerializer(serializers.Serializer[Any]):
 
     sku = serializers.CharField(max_length=80, required=False)
     options = serializers.DictField(child=serializers.CharField(max_length=80), required=False)
-    compare_at_price = PriceField(required=False, allow_null=True)
+    compare_at_price = MoneyField(only=CURRENCY, required=False, allow_null=True)
     weight_grams = serializers.IntegerField(min_value=0, max_value=10**9, required=False)
     length_mm = serializers.IntegerField(min_value=0, max_value=10**6, required=False)
     width_mm = serializers.IntegerField(min_value=0, max_value=10**6, required=False)
@@ -118,7 +108,7 @@ class VariantPatchSerializer(VariantFieldsSerializer):
 
 class NewVariantSerializer(VariantFieldsSerializer):
     sku = serializers.CharField(max_length=80)
-    price = PriceField()
+    price = MoneyField(only=CURRENCY)
 
     def to_internal_value(self, data: Any) -> Any:
         return NewVariant(**super().to_internal_value(data))
@@ -153,7 +143,7 @@ class NewProductSerializer(ProductFieldsSerializer):
 
 
 class PriceSerializer(serializers.Serializer[Any]):
-    price = PriceField()
+    price = MoneyField(only=CURRENCY)
 
 
 class PriceRowSerializer(PriceSerializer):

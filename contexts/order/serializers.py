@@ -15,7 +15,6 @@ from contexts.order.domain.returns import Reason, ReturnStatus
 from contexts.order.models import CURRENCY, AttemptStatus, RefundOrigin, RefundStatus, ShipmentStatus
 from ecommerce.cards import holds_card_number
 from ecommerce.http.serializers import EmailField, MoneyField
-from ecommerce.money import Money
 
 UF = "AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO".split()  # noqa: SIM905
 CARD_NUMBER = re.compile(r"(?:[0-9][ -]?){13,19}")
@@ -185,12 +184,7 @@ class TrackingEventSerializer(serializers.Serializer[Any]):
 class ShippingRateSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=["", *UF], default="")
     max_weight_grams = serializers.IntegerField(min_value=1, max_value=2_000_000_000)
-    price = MoneyField()
-
-    def validate_price(self, price: Money) -> Money:
-        if price.currency != CURRENCY:
-            raise serializers.ValidationError(f"O preço é em {CURRENCY}.", "currency")
-        return price
+    price = MoneyField(only=CURRENCY)
 
 
 class ShippingMethodSerializer(serializers.Serializer[Any]):

@@ -32,17 +32,21 @@ class EmailField(serializers.EmailField):
 
 @extend_schema_field(MONEY_SCHEMA, component_name="Money")
 class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
-    """``{"amount": "129.90", "currency": "BRL"}`` ↔ :class:`Money`. No JSON numbers: they lose cents."""
+    """``{"amount": "129.90", "currency": "BRL"}`` ↔ :class:`Money`. No JSON numbers: they lose cents.
+
+    ``only`` names the one currency that is taken; empty: any that we know.
+    """
 
     default_error_messages = {
         "not_money": 'Informe {{"amount": "129.90", "currency": "BRL"}}.',
         "not_text": 'O valor deve ser um texto decimal, como "129.90".',
         "negative": "O valor não pode ser negativo.",
+        "currency": "O valor é em {only}.",
     }
 
-    def __init__(self, *, allow_negative: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, allow_negative: bool = False, only: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.allow_negative = allow_negative
+        self.allow_negative, self.only = allow_negative, only
 
     def to_internal_value(self, data: Any) -> Money:
         if not isinstance(data, Mapping) or "amount" not in data:
@@ -57,6 +61,8 @@ class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
             self.fail("not_money")
         if money.amount < 0 and not self.allow_negative:
             self.fail("negative")
+        if self.only not in ("", money.currency):
+            self.fail("currency", only=self.only)
         return money
 
     def to_representation(self, value: Money) -> dict[str, str]:
