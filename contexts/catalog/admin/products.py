@@ -26,6 +26,7 @@ from contexts.catalog.models import (
     Stock,
     Variant,
 )
+from contexts.catalog.queries.products import state_of
 from contexts.catalog.usecases.categories import hold_category, place_category
 from contexts.catalog.usecases.prices import apply_prices
 from contexts.catalog.usecases.products import (
@@ -43,9 +44,17 @@ from ecommerce.money import Money
 
 
 class ProductForm(ModelForm):  # type: ignore[type-arg]
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    """The state that the page showed. It is read before the variants: what changes in between is noticed."""
+
     class Meta:
         model = Product
         fields = "__all__"  # noqa: DJ007 - the admin's fieldsets choose
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["seen"] = state_of(self.instance)
 
     def clean_attributes(self) -> dict[str, Any]:
         attributes = self.cleaned_data["attributes"] or {}
@@ -107,6 +116,7 @@ class RemovedFilter(admin.SimpleListFilter):
 @admin.register(Product)
 class ProductAdmin(CatalogAdmin):
     form = ProductForm
+    change_form_before_template = "catalog/product_seen.html"
     inlines: ClassVar[list[Any]] = [VariantInline, OptionInline, MediaInline]
     list_display: ClassVar[list[str]] = [
         "name",
@@ -184,7 +194,7 @@ class ProductAdmin(CatalogAdmin):
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         hold_category(obj.category_id)
         if change:
-            obj.version = locked_version(obj.pk)
+            obj.version = locked_version(obj.pk, seen=form.cleaned_data["seen"])
             obj.touch()
             obj.save(update_fields=[*changed_columns(form), "version"])
         else:
