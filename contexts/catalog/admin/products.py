@@ -40,7 +40,6 @@ from contexts.catalog.usecases.products import (
 from contexts.catalog.usecases.read_model import refresh_products
 from ecommerce import clock
 from ecommerce.admin import changed_columns
-from ecommerce.money import Money
 
 
 class ProductForm(ModelForm):  # type: ignore[type-arg]
@@ -207,31 +206,21 @@ class ProductAdmin(CatalogAdmin):
         if formset.model is not Variant:
             super().save_formset(request, form, formset, change)
             return
-        variants: list[Variant] = formset.save(commit=False)
-        prices = _changed_prices(variants)
-        for variant in variants:
-            is_new = variant._state.adding
-            variant.version += not is_new
-            variant.save()
-            if is_new:
-                Stock.objects.create(variant=variant)
+        formset.save(commit=False)
+        for variant, changed in formset.changed_objects:
+            if columns := set(changed) - {"price"}:
+                variant.version = F("version") + 1
+                variant.save(update_fields=[*columns, "version"])
+        for variant in formset.new_objects:
+            variant.save(force_insert=True)
+            Stock.objects.create(variant=variant)
+        prices = {variant.pk: variant.money for variant, changed in formset.changed_objects if "price" in changed}
         apply_prices(self.work(request), prices=prices, actor_id=request.user.pk, now=clock.now())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         check_variants(form.instance)
         refresh_products([form.instance.pk])
-
-
-def _changed_prices(variants: list[Variant]) -> dict[Any, Money]:
-    """Take the new prices out of edited variants, so that they are changed, remembered and published in one way."""
-    before = dict(Variant.objects.filter(id__in=[variant.pk for variant in variants]).values_list("id", "price"))
-    prices = {}
-    for variant in variants:
-        if variant.pk in before and before[variant.pk] != variant.price:
-            prices[variant.pk] = variant.money
-            variant.price = before[variant.pk]
-    return prices
 
 
 @admin.register(Variant)

@@ -212,6 +212,18 @@ def test_a_variant_removed_while_the_page_waits_for_the_product_stays_removed(of
     assert "O produto mudou desde que a página foi aberta" in response.content.decode()
 
 
+@pytest.mark.django_db(databases=["catalog", "identity"], transaction=True)
+def test_a_variant_counts_on_from_a_version_that_stock_raised_while_the_page_waits(office, together, monkeypatch):
+    variant = without_options(stock=0)
+    StockAlert.objects.create(variant=variant, customer_id=new_id(), created_at=NOON)
+    data = product_form(office, variant.product, [variant_row(variant, position=3)])
+    receipt = StockEntry(variant_id=variant.pk, kind=MovementKind.RECEIVE, quantity=5)
+    receive = partial(record_stock, entries=[receipt], reason="NF 9", actor_id=None, now=NOON)
+    monkeypatch.setattr(products, "hold_category", lambda _: together([receive]))
+    assert office.post(page(Product, "change", variant.product_id), data).status_code == 302
+    assert Variant.objects.values_list("version", "position").get() == (3, 3)
+
+
 def test_a_page_opened_again_saves_again_and_stock_that_moves_meanwhile_is_no_change(office):
     variant = without_options(stock=0)
     StockAlert.objects.create(variant=variant, customer_id=new_id(), created_at=NOON)
