@@ -26,6 +26,7 @@ from contexts.catalog.models import (
     Stock,
     Variant,
 )
+from contexts.catalog.queries.products import state_of
 from contexts.catalog.usecases.categories import hold_category, place_category
 from contexts.catalog.usecases.prices import apply_prices
 from contexts.catalog.usecases.products import (
@@ -39,13 +40,20 @@ from contexts.catalog.usecases.products import (
 from contexts.catalog.usecases.read_model import refresh_products
 from ecommerce import clock
 from ecommerce.admin import changed_columns
-from ecommerce.money import Money
 
 
 class ProductForm(ModelForm):  # type: ignore[type-arg]
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    """The state that the page showed. It is read before the variants: what changes in between is noticed."""
+
     class Meta:
         model = Product
         fields = "__all__"  # noqa: DJ007 - the admin's fieldsets choose
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["seen"] = state_of(self.instance)
 
     def clean_attributes(self) -> dict[str, Any]:
         attributes = self.cleaned_data["attributes"] or {}
@@ -107,6 +115,7 @@ class RemovedFilter(admin.SimpleListFilter):
 @admin.register(Product)
 class ProductAdmin(CatalogAdmin):
     form = ProductForm
+    change_form_before_template = "catalog/product_seen.html"
     inlines: ClassVar[list[Any]] = [VariantInline, OptionInline, MediaInline]
     list_display: ClassVar[list[str]] = [
         "name",
@@ -184,7 +193,7 @@ class ProductAdmin(CatalogAdmin):
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         hold_category(obj.category_id)
         if change:
-            obj.version = locked_version(obj.pk)
+            obj.version = locked_version(obj.pk, seen=form.cleaned_data["seen"])
             obj.touch()
             obj.save(update_fields=[*changed_columns(form), "version"])
         else:
@@ -197,31 +206,21 @@ class ProductAdmin(CatalogAdmin):
         if formset.model is not Variant:
             super().save_formset(request, form, formset, change)
             return
-        variants: list[Variant] = formset.save(commit=False)
-        prices = _changed_prices(variants)
-        for variant in variants:
-            is_new = variant._state.adding
-            variant.version += not is_new
-            variant.save()
-            if is_new:
-                Stock.objects.create(variant=variant)
+        formset.save(commit=False)
+        for variant, changed in formset.changed_objects:
+            if columns := set(changed) - {"price"}:
+                variant.version = F("version") + 1
+                variant.save(update_fields=[*columns, "version"])
+        for variant in formset.new_objects:
+            variant.save(force_insert=True)
+            Stock.objects.create(variant=variant)
+        prices = {variant.pk: variant.money for variant, changed in formset.changed_objects if "price" in changed}
         apply_prices(self.work(request), prices=prices, actor_id=request.user.pk, now=clock.now())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         check_variants(form.instance)
         refresh_products([form.instance.pk])
-
-
-def _changed_prices(variants: list[Variant]) -> dict[Any, Money]:
-    """Take the new prices out of edited variants, so that they are changed, remembered and published in one way."""
-    before = dict(Variant.objects.filter(id__in=[variant.pk for variant in variants]).values_list("id", "price"))
-    prices = {}
-    for variant in variants:
-        if variant.pk in before and before[variant.pk] != variant.price:
-            prices[variant.pk] = variant.money
-            variant.price = before[variant.pk]
-    return prices
 
 
 @admin.register(Variant)

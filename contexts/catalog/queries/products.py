@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from contexts.catalog.models import Product
 from contexts.catalog.queries.sql import fetch, fetch_one, id_or_slug
 
 DETAIL = """
@@ -43,6 +44,16 @@ FOR_STAFF = """
     )::text
     FROM products p WHERE {condition} AND p.deleted_at IS NULL
 """
+SHOWN = """
+    SELECT encode(sha256(convert_to(jsonb_build_array(
+        (SELECT jsonb_agg(to_jsonb(v) - 'version' ORDER BY v.id) FROM variants v
+         WHERE v.product_id = %(product)s AND v.deleted_at IS NULL),
+        (SELECT jsonb_agg(o ORDER BY o.id) FROM product_options o WHERE o.product_id = %(product)s),
+        (SELECT jsonb_agg(m ORDER BY m.id) FROM media m WHERE m.product_id = %(product)s)
+    )::text, 'UTF8')), 'hex')
+"""
+"""Versions of variants tell too much and too little: stock that is back raises them, an import does not."""
+
 CATEGORIES = """
     SELECT id, parent_id, slug, name, seo_title, seo_description FROM categories
     ORDER BY cardinality(ancestor_ids), position, name
@@ -93,6 +104,12 @@ def product_for_staff(named: str) -> tuple[int, bytes] | None:
     key = id_or_slug(named)
     row = fetch_one(FOR_STAFF.format(condition="p.id = %s" if isinstance(key, UUID) else "p.slug = %s"), [key])
     return (row[0], row[1].encode()) if row else None
+
+
+def state_of(product: Product) -> str:
+    """Return what differs after any change to the product, its variants, options or images, but not to their stock."""
+    [(shown,)] = fetch(SHOWN, {"product": product.id})
+    return f"{product.version}-{shown}"
 
 
 def category_tree() -> list[dict[str, Any]]:

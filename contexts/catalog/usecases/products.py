@@ -22,6 +22,7 @@ from contexts.catalog.models import (
     Stock,
     Variant,
 )
+from contexts.catalog.queries.products import state_of
 from contexts.catalog.usecases.categories import hold_category
 from contexts.catalog.usecases.constraints import explained
 from contexts.catalog.usecases.ledger import tell_who_waits
@@ -197,9 +198,17 @@ def announce(work: UnitOfWork, *, products: Iterable[Product]) -> None:
         work.publish(event, subject=product.id, version=product.version)
 
 
-def locked_version(product_id: UUID) -> int:
-    """Lock a product, removed or not, and return its version."""
-    return Product.objects.select_for_update(no_key=True).values_list("version", flat=True).get(id=product_id)
+def locked_version(product_id: UUID, *, seen: str) -> int:
+    """Lock a product, removed or not, and return its version.
+
+    Raises:
+        ProductOutdated: its state is not the one ``seen``; see :func:`state_of`.
+    """
+    product = Product.objects.select_for_update(no_key=True).get(id=product_id)
+    if state_of(product) != seen:
+        detail = "O produto mudou desde que a página foi aberta. Nada foi salvo: confira os dados atuais."
+        raise ProductOutdated(detail, version=product.version)
+    return product.version
 
 
 def check_variants(product: Product) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
+import re
 from datetime import timedelta
 from decimal import Decimal
-from types import SimpleNamespace
+from functools import partial
 
 import pytest
 from django.contrib.admin import site
@@ -10,11 +12,14 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from contexts.catalog.admin import products
+from contexts.catalog.domain.imports import read_products
 from contexts.catalog.events import VariantPriceChanged
 from contexts.catalog.interface import StockLine
 from contexts.catalog.models import (
     Category,
     Favourite,
+    MovementKind,
     PriceChange,
     Product,
     ProductCatalog,
@@ -28,13 +33,25 @@ from contexts.catalog.models import (
     Variant,
     VerifiedPurchase,
 )
+from contexts.catalog.usecases.imports import import_catalog
+from contexts.catalog.usecases.prices import change_price
+from contexts.catalog.usecases.products import remove_products
 from contexts.catalog.usecases.reservations import reserve_stock
+from contexts.catalog.usecases.stock import StockEntry, record_stock
+from contexts.catalog.usecases.variants import change_variant, remove_variant
 from contexts.identity.models import User
 from ecommerce.ids import new_id
 from ecommerce.outbox.models import OutboxEvent
 from ecommerce.testing import published
-from ecommerce.unit_of_work import unit_of_work
-from tests.contexts.catalog.factories import NOON, CategoryFactory, ProductFactory, ReviewFactory, on_sale, variant_of
+from tests.contexts.catalog.factories import (
+    NOON,
+    CategoryFactory,
+    ProductFactory,
+    ReviewFactory,
+    brl,
+    on_sale,
+    variant_of,
+)
 
 pytestmark = pytest.mark.django_db(databases=["catalog", "identity"])
 
@@ -97,9 +114,11 @@ def test_a_products_page_costs_the_same_however_many_variants(office):
     assert counts[0] == counts[1]
 
 
-def product_form(product, variants, **changes):
-    """What the browser sends: the product, its variants, no options and no images."""
+def product_form(office, product, variants, **changes):
+    """What a browser that opens the page now will send: the product, its variants, no options and no images."""
+    opened = office.get(page(Product, "change", product.pk)).content.decode()
     data = {
+        **dict(re.findall(r'<input type="hidden" name="(seen)" value="([^"]*)"', opened)),
         "name": product.name, "slug": product.slug, "brand": product.brand, "category": str(product.category_id),
         "description": "", "attributes": "{}", "seo_title": "", "seo_description": "",
         "variants-TOTAL_FORMS": len(variants), "variants-INITIAL_FORMS": sum(bool(row.get("id")) for row in variants),
@@ -118,6 +137,12 @@ def variant_row(variant, **changes):
     }  # fmt: skip
 
 
+def without_options(**fields):
+    variant = on_sale(**fields)
+    Variant.objects.update(options={})
+    return variant
+
+
 def told_of_products(product):
     """Return version and origin of what was published of a product, by now and at the commit."""
     with connections["catalog"].cursor() as cursor:
@@ -127,9 +152,8 @@ def told_of_products(product):
 
 
 def test_a_price_typed_into_the_page_is_remembered_published_and_shown(office):
-    variant = on_sale(price="10.00")
-    Variant.objects.update(options={})
-    data = product_form(variant.product, [variant_row(variant, price="12.50")], brand="Ipê")
+    variant = without_options(price="10.00")
+    data = product_form(office, variant.product, [variant_row(variant, price="12.50")], brand="Ipê")
     response = office.post(page(Product, "change", variant.product_id), data)
     assert response.status_code == 302, response.context["errors"]
     assert PriceChange.objects.get().changed_by == User.objects.get().pk
@@ -140,28 +164,85 @@ def test_a_price_typed_into_the_page_is_remembered_published_and_shown(office):
 
 
 def test_a_new_product_is_published_from_its_page(office):
-    data = product_form(ProductFactory.build(category=CategoryFactory.create()), [])
+    data = product_form(office, ProductFactory.build(category=CategoryFactory.create()), [])
     response = office.post(page(Product, "add"), data)
     assert response.status_code == 302, response.context["errors"]
     assert told_of_products(Product.objects.get()) == [(1, "app")]
 
 
-def test_a_product_that_changed_since_its_page_was_read_keeps_that_and_gets_the_version_after(rf):
-    seen = ProductFactory.create()
-    Product.objects.update(version=5, deleted_at=NOON)
-    seen.brand = "Ipê"
-    form, request = SimpleNamespace(instance=seen, changed_data=["brand", "tags"]), rf.post("/")
-    with unit_of_work("catalog") as request.unit_of_work:
-        site.get_model_admin(Product).save_model(request, seen, form=form, change=True)
-    stored = Product.objects.get()
-    assert (stored.brand, stored.is_removed) == ("Ipê", True)
-    assert told_of_products(seen)[-1] == (stored.version, "app") == (6, "app")
+def import_weight(variant):
+    """A row without a name changes the variant, and no version."""
+    row = f"{variant.product.slug},,{variant.sku},{variant.price},750"
+    text = f"handle,name,sku,price,weight_grams\n{row}\n"
+    assert not import_catalog(products=read_products(io.StringIO(text)), actor_id=None, now=NOON).rejected
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda variant: change_price(variant_id=variant.pk, price=brl("12.00"), actor_id=None, now=NOON),
+        lambda variant: change_variant(variant_id=variant.pk, changes={"active": False}),
+        lambda variant: remove_variant(variant_id=variant.pk, now=NOON),
+        lambda variant: remove_products(ids=[variant.product_id], now=NOON),
+        lambda variant: variant.product.media.create(path="https://x/1.jpg"),
+        import_weight,
+    ],
+    ids=["price", "variant", "variant removed", "product removed", "image", "import"],
+)
+def test_a_page_of_a_product_that_changed_meanwhile_saves_nothing(office, meanwhile):
+    variant = without_options(price="10.00")
+    data = product_form(office, variant.product, [variant_row(variant)], brand="Ipê")
+    meanwhile(variant)
+    before = [list(model.objects.values()) for model in (Product, Variant, PriceChange)]
+    events = len(published("catalog"))
+    response = office.post(page(Product, "change", variant.product_id), data, follow=True)
+    assert [list(model.objects.values()) for model in (Product, Variant, PriceChange)] == before
+    assert len(published("catalog")) == events
+    assert "O produto mudou desde que a página foi aberta" in response.content.decode()
+
+
+@pytest.mark.django_db(databases=["catalog", "identity"], transaction=True)
+def test_a_variant_removed_while_the_page_waits_for_the_product_stays_removed(office, together, monkeypatch):
+    variant = without_options()
+    data = product_form(office, variant.product, [variant_row(variant, position=3)])
+    remove = partial(remove_variant, variant_id=variant.pk, now=NOON)
+    monkeypatch.setattr(products, "hold_category", lambda _: together([remove]))
+    response = office.post(page(Product, "change", variant.product_id), data, follow=True)
+    assert Variant.objects.values_list("deleted_at", "version", "position").get() == (NOON, 2, 0)
+    assert "O produto mudou desde que a página foi aberta" in response.content.decode()
+
+
+@pytest.mark.django_db(databases=["catalog", "identity"], transaction=True)
+def test_a_variant_counts_on_from_a_version_that_stock_raised_while_the_page_waits(office, together, monkeypatch):
+    variant = without_options(stock=0)
+    StockAlert.objects.create(variant=variant, customer_id=new_id(), created_at=NOON)
+    data = product_form(office, variant.product, [variant_row(variant, position=3)])
+    receipt = StockEntry(variant_id=variant.pk, kind=MovementKind.RECEIVE, quantity=5)
+    receive = partial(record_stock, entries=[receipt], reason="NF 9", actor_id=None, now=NOON)
+    monkeypatch.setattr(products, "hold_category", lambda _: together([receive]))
+    assert office.post(page(Product, "change", variant.product_id), data).status_code == 302
+    assert Variant.objects.values_list("version", "position").get() == (3, 3)
+
+
+def test_a_page_opened_again_saves_again_and_stock_that_moves_meanwhile_is_no_change(office):
+    variant = without_options(stock=0)
+    StockAlert.objects.create(variant=variant, customer_id=new_id(), created_at=NOON)
+    receipt = StockEntry(variant_id=variant.pk, kind=MovementKind.RECEIVE, quantity=5)
+    for number, brand in enumerate(("Ipê", "Jatobá"), start=1):
+        data = product_form(office, variant.product, [variant_row(variant, position=number)], brand=brand)
+        record_stock(entries=[receipt], reason="NF 9", actor_id=None, now=NOON)
+        assert office.post(page(Product, "change", variant.product_id), data).status_code == 302
+        assert Product.objects.get().brand == brand
+    assert Variant.objects.get().position == 2
+    assert told_of_products(variant.product) == [(1, "trigger"), (2, "app"), (3, "app")]
 
 
 def test_a_variant_added_on_the_page_has_an_empty_stock(office):
     product = ProductFactory.create()
     data = product_form(
-        product, [{"sku": "NOVO", "options": "{}", "price": "5.00", "weight_grams": 0, "position": 0, "active": "on"}]
+        office,
+        product,
+        [{"sku": "NOVO", "options": "{}", "price": "5.00", "weight_grams": 0, "position": 0, "active": "on"}],
     )
     response = office.post(page(Product, "change", product.pk), data)
     assert response.status_code == 302, response.context["errors"]
@@ -170,7 +251,7 @@ def test_a_variant_added_on_the_page_has_an_empty_stock(office):
 
 def test_options_that_do_not_fit_are_refused_with_a_message(office):
     variant = on_sale()
-    data = product_form(variant.product, [variant_row(variant, options='{"Cor": "Azul"}')], brand="Ipê")
+    data = product_form(office, variant.product, [variant_row(variant, options='{"Cor": "Azul"}')], brand="Ipê")
     response = office.post(page(Product, "change", variant.product_id), data, follow=True)
     assert "A variante deve definir" in response.content.decode()
     assert Product.objects.get().brand == ""
