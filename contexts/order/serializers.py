@@ -396,7 +396,10 @@ class ReturnedLineSchema(serializers.Serializer[Any]):
 class ReturnSchema(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     order_id = serializers.UUIDField()
-    status = serializers.ChoiceField(choices=[status.value for status in ReturnStatus])
+    status = serializers.ChoiceField(
+        choices=[status.value for status in ReturnStatus],
+        help_text="closed: terminou sem reembolso, porque nada tinha sido pago pelas peças.",
+    )
     reason = serializers.ChoiceField(choices=[reason.value for reason in Reason])
     note = serializers.CharField()
     freight = serializers.BooleanField(help_text="Devolve também a parte das peças no frete.")

@@ -21,6 +21,7 @@ from ecommerce.db.back_office import table, worked_out_once
 
 RETURN_COLOURS = {
     "requested": "warning", "approved": "info", "refused": "danger", "received": "primary", "refunded": "success",
+    "closed": "success",
 }  # fmt: skip
 
 
@@ -133,12 +134,12 @@ class ReturnRequestAdmin(OrderPagesAdmin):
         icon="currency_exchange",
         dialog={
             "title": "Reembolsar a devolução",
-            "description": "O que foi pago pelas peças volta pelo mesmo meio. Antes de elas chegarem, só se não vão "
-            "voltar ao estoque: depois não há mais como recebê-las.",
+            "description": "O que foi pago pelas peças volta pelo mesmo meio; se nada foi pago, a devolução só é "
+            "encerrada. Antes de elas chegarem, só se não vão voltar ao estoque: depois não há mais como recebê-las.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Reembolsar",
         },
     )
     def refund(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        self.run(request, "Reembolso", refund_return, done="pedido.", return_id=UUID(object_id))
+        self.run(request, "Devolução", refund_return, done="concluída.", return_id=UUID(object_id))
         return self.back_to(request, object_id)

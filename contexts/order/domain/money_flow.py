@@ -14,10 +14,13 @@ NOTHING = Money(Decimal(0))
 
 
 class NothingToRefund(Invalid):
-    """A line is not part of the order, fewer pieces of it are left, or they are worth nothing; ``lines`` maps line ids
-    to the pieces that are left."""
+    """A line is not part of the order, or fewer pieces of it are left; ``lines`` maps line ids to those."""
 
     code = "nothing_to_refund"
+
+
+class WorthNothing(NothingToRefund):
+    """The pieces are left, but nothing was paid for them. That stays so: the odd cents of a line go back first."""
 
 
 class RefundTooLarge(Invalid):
@@ -137,11 +140,11 @@ def price_refund(
     each with its own cents. So every sequence of refunds adds up: whoever gives back the last piece gives the rest.
 
     Raises:
-        NothingToRefund
+        NothingToRefund, WorthNothing
     """
     left = {line.id: line.quantity - line.refunded - line.spoken_for for line in lines}
     if not pieces or any(not 0 < count <= left.get(line, 0) for line, count in pieces.items()):
-        raise _nothing(left)
+        raise NothingToRefund("Não há o que devolver dessas peças.", lines=_by_line(left))
     shares = freight.allocate([line.total.amount for line in lines])
     priced = [
         PricedReturn(
@@ -154,7 +157,7 @@ def price_refund(
         if line.id in pieces
     ]
     if not any(one.amount or one.freight for one in priced):
-        raise _nothing(left)
+        raise WorthNothing("Nada foi pago por essas peças.", lines=_by_line(left))
     return priced
 
 
@@ -188,6 +191,5 @@ def _worth(whole: Money, line: RefundableLine, count: int) -> Money:
     return total(pieces[line.refunded : line.refunded + count], whole.currency)
 
 
-def _nothing(left: Mapping[UUID, int]) -> NothingToRefund:
-    facts = {str(line): count for line, count in left.items()}
-    return NothingToRefund("Não há o que devolver dessas peças.", lines=facts)
+def _by_line(left: Mapping[UUID, int]) -> dict[str, int]:
+    return {str(line): count for line, count in left.items()}

@@ -42,6 +42,8 @@ class ReturnStatus(StrEnum):
     RECEIVED = "received"
     """The pieces are here."""
     REFUNDED = "refunded"
+    CLOSED = "closed"
+    """Nothing had been paid for the pieces, so nothing goes back."""
 
 
 RETURN_LABELS = {
@@ -50,15 +52,14 @@ RETURN_LABELS = {
     ReturnStatus.REFUSED: "recusada",
     ReturnStatus.RECEIVED: "recebida",
     ReturnStatus.REFUNDED: "paga",
+    ReturnStatus.CLOSED: "encerrada",
 }
+ENDS = frozenset({ReturnStatus.REFUSED, ReturnStatus.REFUNDED, ReturnStatus.CLOSED})
 TRANSITIONS: dict[ReturnStatus, frozenset[ReturnStatus]] = {
-    ReturnStatus.REQUESTED: frozenset({ReturnStatus.APPROVED, ReturnStatus.REFUSED, ReturnStatus.REFUNDED}),
-    ReturnStatus.APPROVED: frozenset(
-        {ReturnStatus.APPROVED, ReturnStatus.RECEIVED, ReturnStatus.REFUSED, ReturnStatus.REFUNDED}
-    ),
-    ReturnStatus.RECEIVED: frozenset({ReturnStatus.REFUSED, ReturnStatus.REFUNDED}),
-    ReturnStatus.REFUSED: frozenset(),
-    ReturnStatus.REFUNDED: frozenset(),
+    ReturnStatus.REQUESTED: frozenset({ReturnStatus.APPROVED, *ENDS}),
+    ReturnStatus.APPROVED: frozenset({ReturnStatus.APPROVED, ReturnStatus.RECEIVED, *ENDS}),
+    ReturnStatus.RECEIVED: ENDS,
+    **dict.fromkeys(ENDS, frozenset()),
 }
 """Whoever waives the pieces refunds at once. What is approved, as a withdrawal is from the beginning, may be approved
 again with an answer: how to send the pieces."""

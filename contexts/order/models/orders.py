@@ -222,7 +222,7 @@ class OrderLine(models.Model):
     returning_quantity = models.PositiveIntegerField("a devolver", default=0, db_default=0)
     """Pieces of returns that are under way."""
     returned_quantity = models.PositiveIntegerField("pagas por devolução", default=0, db_default=0)
-    """Pieces of returns whose money went back."""
+    """Pieces of returns whose money went back, if they had cost any."""
 
     class Meta:
         db_table = "order_lines"

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contexts.order.domain import PAID
+from contexts.order.domain.money_flow import WorthNothing
 from contexts.order.domain.returns import (
     IllegalReturn,
     Reason,
@@ -21,7 +22,7 @@ from contexts.order.events import RefundedLine, ReturnApproved, ReturnReceived, 
 from contexts.order.interface import OrderNotFound
 from contexts.order.models import Order, OrderLine, Refund, ReturnLine, ReturnRequest, locked_order
 from contexts.order.usecases.place_order import AlreadyRequested, Claim
-from contexts.order.usecases.refund import RefundRequest, refund_lines
+from contexts.order.usecases.refund import COUNTERS, RefundRequest, refund_lines
 from ecommerce.errors import Conflict, Invalid, NotFound
 from ecommerce.http import idempotency
 from ecommerce.ids import new_id
@@ -157,8 +158,9 @@ def receive_return(*, return_id: UUID, sellable: Mapping[UUID, int], actor: str,
         work.publish(event, subject=order.id, version=version)
 
 
-def refund_return(*, return_id: UUID, actor: str, now: datetime) -> Refund:
-    """Give back what was paid for the pieces of a return, whether or not they are here; return the refund.
+def refund_return(*, return_id: UUID, actor: str, now: datetime) -> Refund | None:
+    """Give back what was paid for the pieces of a return, whether or not they are here; return the refund. If nothing
+    was paid for them, the return is closed without one.
 
     Raises:
         ReturnNotFound, IllegalReturn and what ``refund_lines`` raises
@@ -174,7 +176,25 @@ def refund_return(*, return_id: UUID, actor: str, now: datetime) -> Refund:
         reason=f"Devolução: {request.get_reason_display()}",
         return_id=return_id,
     )
-    return refund_lines(wanted=wanted, actor=actor, claim=None, now=now)
+    try:
+        return refund_lines(wanted=wanted, actor=actor, claim=None, now=now)
+    except WorthNothing:
+        _close(return_id, why=wanted.reason, actor=actor, now=now)
+        return None
+
+
+def _close(return_id: UUID, *, why: str, actor: str, now: datetime) -> None:
+    """Count the pieces of a return as given back, although no money goes.
+
+    Raises:
+        IllegalReturn
+    """
+    with _changing(return_id) as (_, order, request):
+        request.become(ReturnStatus.CLOSED, now=now)
+        for line in request.lines.select_related("order_line"):
+            line.order_line.refund_returned(line.quantity)
+            line.order_line.save(using="order", update_fields=COUNTERS)
+        order.note("return_closed", why=why, actor=actor, now=now)
 
 
 def _set_aside(order: Order, pieces: Mapping[UUID, int]) -> None:

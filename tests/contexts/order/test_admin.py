@@ -271,10 +271,32 @@ def test_a_return_is_accepted_received_and_refunded(staff, shopper, shirt):
     done = staff.post(url("returnrequest_refund", wish.id), sent, follow=True)
     wish.refresh_from_db()
     assert (wish.status, wish.answer, wish.lines.get().sellable_quantity) == ("refunded", "Código 123.", 1)
-    assert [str(message) for message in done.context["messages"]][-1] == "Reembolso: pedido."
+    assert [str(message) for message in done.context["messages"]][-1] == "Devolução: concluída."
     again = staff.post(url("returnrequest_refuse", wish.id), {**sent, "answer": "Não."}, follow=True)
     assert "não permite isso" in str(list(again.context["messages"])[-1])
     assert [kind for _, kind, _ in booked(order)] == ["capture", "refund"]
+
+
+def test_a_return_of_what_cost_nothing_is_ended_by_the_same_button(staff):
+    order = OrderFactory(quantities=[1], status="delivered")
+    line = order.lines.get()
+    OrderLine.objects.filter(id=line.id).update(
+        discount=line.unit_price, total=0, shipped_quantity=1, delivered_quantity=1, returning_quantity=1
+    )
+    wish = ReturnRequest.objects.create(
+        order=order, status="received", reason="other", freight=False, actor="guest", requested_at=NOON, changed_at=NOON
+    )  # fmt: skip
+    ReturnLine.objects.create(request=wish, order_line=line, quantity=1, sellable_quantity=1)
+    done = staff.post(url("returnrequest_refund", wish.id), {"_form_submitted": "on"}, follow=True)
+    assert [str(message) for message in done.context["messages"]][-1] == "Devolução: concluída."
+    line.refresh_from_db()
+    wish.refresh_from_db()
+    assert (wish.get_status_display(), line.returning_quantity, line.returned_quantity, Refund.objects.count()) == (
+        "encerrada",
+        0,
+        1,
+        0,
+    )
 
 
 def test_who_may_only_look_decides_no_return():

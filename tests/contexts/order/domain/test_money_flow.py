@@ -15,6 +15,7 @@ from contexts.order.domain.money_flow import (
     Portion,
     RefundableLine,
     RefundTooLarge,
+    WorthNothing,
     price_refund,
     share_out,
 )
@@ -93,6 +94,15 @@ def test_what_is_not_there_or_worth_nothing_is_not_given_back(pieces):
     with pytest.raises(NothingToRefund) as refused:
         price_refund(lines, brl("0.00"), {UUID(int=number): n for number, n in pieces.items()}, with_freight=True)
     assert refused.value.params["lines"] == {str(UUID(int=1)): 2, str(UUID(int=2)): 1}
+    assert isinstance(refused.value, WorthNothing) == (pieces == {2: 1})
+
+
+def test_what_costs_nothing_now_costs_nothing_later():
+    for refunded in (1, 2):
+        with pytest.raises(WorthNothing):
+            price_refund(
+                [line(1, 3, brl("0.01"), refunded)], brl("0.01"), {UUID(int=1): 3 - refunded}, with_freight=True
+            )
 
 
 @given(st.lists(CENTS, min_size=1, max_size=5), CENTS)

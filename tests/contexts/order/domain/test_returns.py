@@ -48,15 +48,15 @@ def test_only_a_withdrawal_asks_nobody_and_only_a_whim_keeps_the_freight():
 
 
 ALLOWED = {
-    ("requested", "approved"), ("requested", "refused"), ("requested", "refunded"),
+    ("requested", "approved"), ("requested", "refused"), ("requested", "refunded"), ("requested", "closed"),
     ("approved", "approved"), ("approved", "received"), ("approved", "refused"), ("approved", "refunded"),
-    ("received", "refused"), ("received", "refunded"),
+    ("approved", "closed"), ("received", "refused"), ("received", "refunded"), ("received", "closed"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("old", ReturnStatus)
 @pytest.mark.parametrize("new", ReturnStatus)
-def test_what_was_refused_or_refunded_stays_so_and_nothing_is_received_unasked(old, new):
+def test_what_has_ended_stays_so_and_nothing_is_received_unasked(old, new):
     if (old.value, new.value) in ALLOWED:
         check_return(old, new)
     else:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from decimal import Decimal
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -18,7 +19,7 @@ from contexts.order.events import (
     ReturnRefused,
     ReturnRequested,
 )
-from contexts.order.models import DailySales, Order, OrderLine, ReturnRequest
+from contexts.order.models import DailySales, Order, OrderLine, Refund, ReturnRequest
 from contexts.order.usecases.fulfil import ship_order, track_shipment
 from contexts.order.usecases.refund import RefundRequest, refund_lines
 from contexts.order.usecases.returns import (
@@ -33,6 +34,7 @@ from contexts.order.views.tokens import access_token
 from ecommerce import clock
 from ecommerce.ids import new_id
 from ecommerce.testing import drain, published
+from tests.contexts.catalog.factories import on_sale
 from tests.contexts.order.conftest import (
     EVERYWHERE,
     as_json,
@@ -44,6 +46,7 @@ from tests.contexts.order.conftest import (
     stock_of,
     together,
 )
+from tests.contexts.promotion.factories import DiscountFactory
 
 pytestmark = pytest.mark.django_db(databases=EVERYWHERE)
 STAFF = "user:maria"
@@ -59,6 +62,25 @@ def bought(shopper, shirt):
 def delivered(bought):
     deliver(bought)
     return bought
+
+
+@pytest.fixture
+def gift():
+    """Ten caps for 20.00 each; one is free with a shirt."""
+    DiscountFactory(kind="buy_x_get_y", percent=Decimal(100), buy_quantity=1, get_quantity=1)
+    return on_sale(stock=10, price="20.00", name="Boné")
+
+
+@pytest.fixture
+def gifted(shopper, shirt, gift):
+    """A cap for nothing and a shirt for 50.00, which are there, and 10.00 for the freight."""
+    order = shopper.order(shopper.fill(gift, shirt).check_out())
+    deliver(order)
+    drain()
+    assert [(line.variant_id, line.total) for line in order.lines.order_by("position")] == [
+        (gift.id, Decimal("0.00")), (shirt.id, Decimal("50.00")),
+    ]  # fmt: skip
+    return order
 
 
 def deliver(order, pieces=None):
@@ -198,6 +220,52 @@ def test_refused_pieces_may_be_asked_for_again(delivered, shopper):
     move(refuse_return, asked(shopper, delivered, 3, reason="other"), answer="Não.")
     assert counters(delivered) == (3, 0, 0, 0)
     assert asked(shopper, delivered, 3, reason="other").status == "requested"
+
+
+# --- what cost nothing ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("reason", ["withdrawal", "defect"])
+def test_a_return_of_pieces_that_cost_nothing_is_closed_without_a_refund(gifted, shopper, gift, reason, monkeypatch):
+    request = asked(shopper, gifted, reason=reason)
+    move(approve_return, request, answer="Código 123.")
+    move(receive_return, request, sellable={line_of(gifted).id: 1})
+    monkeypatch.setattr("contexts.order.adapters.GATEWAYS", {})
+    assert move(refund_return, request) is None
+    for again in (refund_return, partial(refuse_return, answer="Não.")):
+        with pytest.raises(IllegalReturn):
+            move(again, request)
+    drain()
+    request.refresh_from_db()
+    assert (request.status, request.refund_id, counters(gifted)) == ("closed", None, (1, 0, 1, 1))
+    assert (Refund.objects.count(), mails("order_refunded"), mails("return_refused")) == (0, [], [])
+    assert [kind for _, kind, _ in booked(gifted)] == ["capture"]
+    assert (status_of(gifted), stock_of(gift), DailySales.objects.get().refunded) == ("delivered", (10, 0), 0)
+    noted = gifted.timeline.order_by("version").last()
+    assert (noted.to_status, noted.actor) == ("return_closed", STAFF)
+
+
+def test_the_rest_of_an_order_whose_free_piece_came_back_is_worth_what_was_paid(gifted, shopper):
+    move(refund_return, asked(shopper, gifted))
+    assert ask(shopper.client, gifted).json()["code"] == "nothing_to_return"
+    paid = gifted.lines.get(position=1)
+    request = asked(shopper, gifted, lines=[{"line_id": str(paid.id), "quantity": 1}])
+    assert move(refund_return, request).amount == Decimal("60.00")
+    assert status_of(gifted) == "delivered"
+
+
+def test_free_pieces_go_back_with_those_that_were_paid(gifted, shopper):
+    lines = [{"line_id": str(line.id), "quantity": 1} for line in gifted.lines.all()]
+    request = asked(shopper, gifted, lines=lines)
+    assert move(refund_return, request).amount == Decimal("60.00")
+    request.refresh_from_db()
+    assert (request.status, counters(gifted)) == ("refunded", (1, 0, 1, 1))
+
+
+@pytest.mark.django_db(transaction=True, databases=EVERYWHERE)
+def test_a_return_that_is_closed_twice_at_once_counts_its_pieces_once(gifted, shopper):
+    request = asked(shopper, gifted)
+    outcomes = together([lambda: move(refund_return, request)] * 4)
+    assert sum(isinstance(one, IllegalReturn) for one in outcomes) == 3
+    assert (outcomes.count(None), counters(gifted)) == (1, (1, 0, 1, 1))
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
