@@ -7,7 +7,6 @@ what belongs to the product. Further rows may add variants, images or both.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from contexts.catalog.domain.options import MAX_OPTIONS
+from ecommerce.codec import Undecodable, read_json
 from ecommerce.errors import Invalid
 
 MAX_ROWS = 10_000
@@ -292,8 +292,8 @@ def _category(row: _Row) -> tuple[str, ...]:
 
 def _attributes(text: str) -> dict[str, Any]:
     try:
-        attributes = json.loads(text)
-    except ValueError:
+        attributes = read_json(text.encode())
+    except Undecodable:
         attributes = None
     if not isinstance(attributes, dict):
         raise _Refused("invalid_attributes", "Os atributos devem ser um objeto JSON.")

@@ -147,6 +147,27 @@ def test_attributes_follow_their_definitions():
     assert Product.objects.get().attributes == {"torra": "Clara"}
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [r'{"cor": "\ud800"}', '{"peso": NaN}', '{"peso": 1e999}', '{"cor": ' + "[" * 5000 + "]" * 5000 + "}", "[" * 1000],
+)
+def test_attributes_that_are_no_json_refuse_their_rows_only(attributes):
+    AttributeDefinition.objects.create(code="cor", name="Cor", type="text")
+    AttributeDefinition.objects.create(code="peso", name="Peso", type="number")
+    cell = attributes.replace('"', '""')
+    header = "handle,name,sku,price,attributes"
+    report = load(own("a,A,A-1,5,", f'b,B,B-1,5,"{cell}"', 'c,C,C-1,5,"{""peso"": 2.5}"', header=header))
+    assert (report.accepted, refusals(report)) == (2, [(3, "invalid_attributes")])
+    assert list(Product.objects.order_by("slug").values_list("slug", flat=True)) == ["a", "c"]
+
+
+def test_a_number_of_more_than_64_bits_is_taken_as_the_api_takes_it():
+    AttributeDefinition.objects.create(code="peso", name="Peso", type="number")
+    report = load(own('a,A,A-1,5,"{""peso"": 18446744073709551616}"', header="handle,name,sku,price,attributes"))
+    assert report.rejected == []
+    assert Product.objects.get().attributes == {"peso": pytest.approx(2**64)}
+
+
 def test_category_paths_become_a_tree_and_are_found_again():
     load(own("a,A,Casa > Cozinha,,,A,1,0", "b,B,Jardim > Cozinha,,,B,1,0", "c,C,Casa > Cozinha,,,C,1,0"))
     paths = {category.slug: [parent.slug for parent in Category.objects.filter(pk__in=category.ancestor_ids)]
