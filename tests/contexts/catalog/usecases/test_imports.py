@@ -19,6 +19,7 @@ from contexts.catalog.models import (
     StockMovement,
     Variant,
 )
+from contexts.catalog.queries.export import export_csv
 from contexts.catalog.usecases.imports import import_catalog
 from contexts.catalog.usecases.products import remove_products
 from ecommerce.testing import published
@@ -85,6 +86,64 @@ def test_an_import_changes_what_is_there_and_keeps_its_stock():
     (event,) = published("catalog", VariantPriceChanged)
     assert (event.old_price.amount, event.new_price.amount) == (Decimal("25.00"), Decimal("29.90"))
     assert '"amount": "29.90"' in ProductCatalog.objects.get().document
+
+
+COMPLETE = """\
+handle,name,description,brand,category,status,attributes,seo_title,seo_description,option1_name,option1_value,sku,price,\
+compare_at_price,weight_grams,length_mm,width_mm,height_mm,barcode,stock,image_url,image_alt
+bule,Bule,De ferro,Ipê,Casa > Chá,draft,"{""forma"": ""Redondo""}",Bules,Todos os bules,Cor,Azul,B-1,50.00,\
+60.00,900,10,20,30,789,4,https://x/1.jpg,Frente
+bule,,,,,,,,,,Verde,B-2,50.00,,900,10,20,30,,4,,
+"""
+
+
+def everything():
+    models = (Category, Product, ProductOption, Variant, Media)
+    return {model: list(model.objects.order_by("pk").values()) for model in models}
+
+
+def test_of_what_exists_only_the_columns_of_the_file_change():
+    AttributeDefinition.objects.create(code="forma", name="Forma", type="text")
+    assert load(COMPLETE).rejected == []
+    expected = everything()
+    header = "handle,name,sku,price,image_url"
+    report = load(own("bule,Bule novo,B-1,55.00,https://x/1.jpg", "bule,,B-2,50.00,", header=header))
+    assert (report.accepted, report.rejected) == (2, [])
+    expected[Product][0] |= {"name": "Bule novo", "version": 2}
+    expected[Variant][0] |= {"price": Decimal("55.00"), "version": 2}
+    assert everything() == expected
+
+
+def test_an_empty_cell_empties_what_is_there():
+    AttributeDefinition.objects.create(code="forma", name="Forma", type="text")
+    load(COMPLETE)
+    header = "handle,name,sku,price,brand,compare_at_price,weight_grams"
+    load(own("bule,Bule,B-1,50.00,,,", header=header))
+    variant = Variant.objects.get(sku="B-1")
+    assert (variant.product.brand, variant.compare_at_price, variant.weight_grams) == ("", None, 0)
+    assert (variant.product.description, variant.length_mm) == ("De ferro", 10)
+
+
+def test_new_products_get_defaults_for_the_columns_that_a_file_has_not():
+    load(own("bule,Bule,B-1,50.00", header="handle,name,sku,price"))
+    variant = Variant.objects.get()
+    assert (variant.product.category.name, variant.product.status) == ("Outros", "active")
+    assert (variant.product.description, variant.options, variant.weight_grams) == ("", {}, 0)
+
+
+def test_the_older_columns_of_shopify_stand_for_the_category_and_the_status():
+    load(SHOPIFY)
+    load("Handle,Title,Type,Published,Variant SKU,Variant Price\ncaneca,Caneca,Copos,true,CANECA,25\n")
+    mug = Product.objects.get(slug="caneca")
+    assert (mug.category.name, mug.status, mug.brand) == ("Copos", "active", "Lumiar")
+
+
+def test_a_withdrawn_variant_stays_withdrawn_by_the_export_that_comes_back():
+    load(own("caneca,Caneca,Casa,Cor,Azul,CAN-1,25.00,7", "caneca,,,,Verde,CAN-2,25.00,7"))
+    Variant.objects.filter(sku="CAN-2").update(active=False)
+    report = load(b"".join(export_csv()).decode())
+    assert (report.accepted, report.rejected) == (2, [])
+    assert dict(Variant.objects.values_list("sku", "active")) == {"CAN-1": True, "CAN-2": False}
 
 
 def test_rows_without_a_name_add_to_a_product_that_exists():
