@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,6 +14,7 @@ import orjson
 
 from contexts.catalog.domain.attributes import Definition, attribute_faults
 from contexts.catalog.domain.imports import ALL_FIELDS, DraftProduct, DraftVariant, Rejected
+from contexts.catalog.domain.options import MAX_VALUES
 from contexts.catalog.models import MovementKind, Product, ProductStatus
 from contexts.catalog.queries.sql import execute, fetch
 from contexts.catalog.usecases.imports import sql
@@ -52,10 +54,12 @@ class KnownVariant:
 
 @dataclass
 class Shelf:
-    """The live variants of a batch's products and those with its SKUs."""
+    """The live variants of a batch's products and those with its SKUs, and the values of the products' options."""
 
     by_sku: dict[str, KnownVariant] = field(default_factory=dict)
+    by_product: defaultdict[UUID, list[KnownVariant]] = field(default_factory=lambda: defaultdict(list))
     taken: dict[tuple[UUID, str], str] = field(default_factory=dict)
+    values: defaultdict[tuple[UUID, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
 @dataclass
@@ -76,7 +80,7 @@ def import_catalog(
     """Create or change what ``products`` describe, by handle and SKU, and report the rows that were refused.
 
     Of what exists only the fields that are ``given`` change. Attributes, values of options and images are added to what
-    is there. A variant that was withdrawn stays so: a file does not tell.
+    is there; options that no variant has any more go. A variant that was withdrawn stays so: a file does not tell.
 
     Repeating an import changes nothing more: stock is set for new variants only, and existing ones keep theirs.
     Each batch commits on its own, so a failure half-way leaves whole products behind.
@@ -138,6 +142,7 @@ def _write(work: UnitOfWork, drafts: list[DraftProduct], report: ImportReport, *
     for statement, values in rows.items():
         if values:
             execute(statement, _parameters(values, now))
+    execute(sql.DROP_UNUSED_OPTIONS, [[plan.products[draft.handle] for draft in plan.drafts if draft.variants]])
     if plan.stock:
         moves = move_stock(plan.stock, reason="importação", actor_id=actor_id, now=now)
         publish_adjustments(work, moves=moves)
@@ -166,6 +171,9 @@ def _plan(drafts: list[DraftProduct], report: ImportReport) -> Plan:
             draft.variants = [_with_its_options(variant, shelf) for variant in draft.variants]
         for variant, code, detail in [*_taken(draft, product_id, shelf)]:
             _refuse(draft, variant, report, code, detail)
+        while misfits := [*_misfits(draft, product_id, shelf)]:
+            for variant, detail in misfits:
+                _refuse(draft, variant, report, "invalid_options", detail)
         for position, variant in enumerate(draft.variants):
             _plan_variant(plan, draft, variant, product_id, position, shelf.by_sku.get(variant.sku))
         if draft.lines:
@@ -181,7 +189,10 @@ def _shelf(drafts: list[DraftProduct], products: list[UUID]) -> Shelf:
     for id_, sku, product_id, options, price, currency in rows:
         known = KnownVariant(id_, sku, product_id, orjson.loads(options), Money(price, currency))
         shelf.by_sku[sku] = known
+        shelf.by_product[product_id].append(known)
         shelf.taken[product_id, _key(known.options)] = sku
+    for product_id, name, values in fetch(sql.OPTION_VALUES, [products]):
+        shelf.values[product_id, name] = set(values)
     return shelf
 
 
@@ -201,6 +212,23 @@ def _taken(draft: DraftProduct, product_id: UUID, shelf: Shelf) -> Iterator[tupl
             yield variant, "options_taken", f"O SKU {owner} tem as mesmas opções."
         else:
             shelf.taken[product_id, _key(variant.options)] = variant.sku
+
+
+def _misfits(draft: DraftProduct, product_id: UUID, shelf: Shelf) -> Iterator[tuple[DraftVariant, str]]:
+    """Yield the variants with other options than those of their product that stay as they are, and those with one value
+    too many, each with the reason: the product could not be saved any more. A refused one stays as it is: ask again."""
+    changed = {variant.sku for variant in draft.variants} if "options" in draft.given else set()
+    kept = [tuple(known.options) for known in shelf.by_product[product_id] if known.sku not in changed]
+    for variant in draft.variants:
+        chosen = {name: shelf.values[product_id, name] | {value} for name, value in variant.options.items()}
+        full = [name for name, values in chosen.items() if len(values) > MAX_VALUES]
+        if kept and not any(variant.options.keys() == set(names) for names in kept):
+            wanted = ", ".join(kept[0]) or "nenhuma opção"
+            yield variant, f"Como as outras do produto, a variante deve definir: {wanted}."
+        elif full:
+            yield variant, f"A opção {full[0]} já tem {MAX_VALUES} valores."
+        else:
+            shelf.values |= {(product_id, name): values for name, values in chosen.items()}
 
 
 def _plan_variant(plan: Plan, draft: DraftProduct, variant: DraftVariant, product_id: UUID, position: int,

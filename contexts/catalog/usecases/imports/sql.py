@@ -17,6 +17,7 @@ KNOWN_VARIANTS = """
     WHERE v.deleted_at IS NULL AND (v.sku = ANY(%(skus)s) OR v.product_id = ANY(%(products)s))
     ORDER BY v.id FOR NO KEY UPDATE
 """
+OPTION_VALUES = "SELECT product_id, name, values FROM product_options WHERE product_id = ANY(%s)"
 UPSERT_PRODUCTS = """
     INSERT INTO products AS old (id, slug, name, description, brand, category_id, attributes, seo_title,
                                  seo_description, status, version, created_at)
@@ -72,6 +73,11 @@ INSERT_VARIANTS = """
         RETURNING id
     )
     INSERT INTO stock (variant_id, on_hand, reserved) SELECT id, 0, 0 FROM made
+"""
+DROP_UNUSED_OPTIONS = """
+    DELETE FROM product_options o WHERE o.product_id = ANY(%s) AND NOT EXISTS (
+        SELECT 1 FROM variants v WHERE v.product_id = o.product_id AND v.deleted_at IS NULL AND v.options ? o.name
+    )
 """
 UPSERT_MEDIA = """
     INSERT INTO media (id, product_id, path, alt, position)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from contexts.catalog.domain.imports import read_products
+from contexts.catalog.domain.options import Option
 from contexts.catalog.events import ProductChanged, StockAdjusted, VariantPriceChanged
 from contexts.catalog.models import (
     AttributeDefinition,
@@ -21,9 +22,9 @@ from contexts.catalog.models import (
 )
 from contexts.catalog.queries.export import export_csv
 from contexts.catalog.usecases.imports import import_catalog
-from contexts.catalog.usecases.products import remove_products
+from contexts.catalog.usecases.products import change_product, remove_products
 from ecommerce.testing import published
-from tests.contexts.catalog.factories import NOON, on_sale
+from tests.contexts.catalog.factories import NOON, ProductFactory, VariantFactory, on_sale
 
 pytestmark = pytest.mark.django_db(databases=["catalog"])
 
@@ -225,6 +226,73 @@ def test_a_number_of_more_than_64_bits_is_taken_as_the_api_takes_it():
     report = load(own('a,A,A-1,5,"{""peso"": 18446744073709551616}"', header="handle,name,sku,price,attributes"))
     assert report.rejected == []
     assert Product.objects.get().attributes == {"peso": pytest.approx(2**64)}
+
+
+def savable(product):
+    """Save the options as they are; refused if a variant does not fit them."""
+    options = [Option(name=option.name, values=tuple(option.values)) for option in product.options.all()]
+    change_product(product_id=product.pk, version=product.version, changes={"options": options}, now=NOON)
+    return {option.name: option.values for option in product.options.all()}
+
+
+def test_a_renamed_option_leaves_no_other_behind():
+    rows = ("tenis,Tênis,Casa,{},38,T-38,90.00,1", "tenis,,,,39,T-39,90.00,1")
+    load(own(*(row.format("Tamnho") for row in rows)))
+    report = load(own(*(row.format("Tamanho") for row in rows)))
+    assert (report.accepted, report.rejected) == (2, [])
+    assert savable(Product.objects.get()) == {"Tamanho": ["38", "39"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        own("tenis,Tênis,Casa,Tamanho,38,T-38,90.00,1"),
+        own("tenis,,,Cor,Azul,T-40,90.00,1"),
+        own("tenis,,T-40,90.00", header="handle,name,sku,price"),
+        own("tenis,,,Sabor,Uva,T-40,90.00,1", "tenis,,,,Uva,T-39,90.00,1"),
+    ],
+    ids=["renamed for one variant", "another option", "none", "the other variant is refused"],
+)
+def test_a_variant_with_other_options_than_the_rest_of_its_product_is_refused(text):
+    load(own("tenis,Tênis,Casa,Tamnho,38,T-38,90.00,1", "tenis,,,,39,T-39,90.00,1"))
+    before = everything()
+    report = load(text)
+    assert report.accepted == 0
+    assert "invalid_options" in {code for _, code in refusals(report)}
+    assert everything() == before
+    assert savable(Product.objects.get()) == {"Tamnho": ["38", "39"]}
+
+
+def test_a_fourth_option_is_refused():
+    header = "handle,name,option1_name,option1_value,option2_name,option2_value,option3_name,option3_value,sku,price"
+    load(own("cha,Chá,Cor,Preto,Peso,50 g,Lata,Sim,C-1,9.00", header=header))
+    report = load(own("cha,,Sabor,Limão,,,,,C-2,9.00", header=header))
+    assert (report.accepted, refusals(report)) == (0, [(2, "invalid_options")])
+    assert len(savable(Product.objects.get())) == 3
+
+
+def test_an_option_has_at_most_a_hundred_values():
+    load(own("tinta,Tinta,Casa,Cor,C-0,T-0,9.00,1"))
+    report = load(own(*(f"tinta,,,Cor,C-{number},T-{number},9.00,1" for number in range(102))))
+    assert (report.accepted, refusals(report)) == (100, [(102, "invalid_options"), (103, "invalid_options")])
+    assert len(savable(Product.objects.get())["Cor"]) == 100
+
+
+def test_a_variant_that_one_value_too_many_refuses_keeps_the_others_from_another_option():
+    product = ProductFactory.create(slug="tinta")
+    for number in range(101):
+        VariantFactory.create(product=product, sku=f"T-{number}", options={"Cro": f"C-{number}"})
+    report = load(own(*(f"tinta,,,Cor,C-{number},T-{number},10.00,1" for number in range(101))))
+    assert (report.accepted, {code for _, code in refusals(report)}) == (0, {"invalid_options"})
+    assert {tuple(variant.options) for variant in product.variants.all()} == {("Cro",)}
+
+
+def test_options_without_variants_yet_wait_for_them():
+    product = ProductFactory.create(slug="vaso")
+    ProductOption.objects.create(product=product, name="Cor", values=["Azul", "Verde"])
+    header = "handle,name,sku,price,image_url"
+    load(own("vaso,,,,https://x/1.jpg", header=header))
+    assert savable(product) == {"Cor": ["Azul", "Verde"]}
 
 
 def test_category_paths_become_a_tree_and_are_found_again():
