@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON and back, with validation; and their JSON Schema.
+"""Frozen dataclasses to JSON and back, with validation; their JSON Schema; and whatever JSON people send.
 
 Contracts (interfaces, events) are standard-library dataclasses; only this module knows how they travel.
 Decimals travel as strings, times as RFC 3339, UUIDs as text.
@@ -9,10 +9,15 @@ from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
+import orjson
 
 from ecommerce.contract import AtMost
 
 T = TypeVar("T")
+
+MAX_DEPTH = 64
+"""Objects and lists within each other, in what people send. Nothing wants ten; Python and orjson give up at some
+hundreds."""
 
 _encoder = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical")
 
@@ -36,6 +41,22 @@ def decode(data: bytes | str, type_: type[T]) -> T:
         return msgspec.json.decode(data, type=type_, strict=True)
     except msgspec.MsgspecError as error:
         raise Undecodable(str(error)) from error
+
+
+def read_json(data: bytes) -> Any:
+    """Return what somebody sent as plain objects: strict JSON in UTF-8, without NaN, that can be written again.
+    Whole numbers of more than 64 bits become floats.
+
+    Raises:
+        Undecodable: not JSON, with the place of the mistake, or nested too deep.
+    """
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Undecodable(str(error)) from error
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        raise Undecodable(f"mais de {MAX_DEPTH} níveis.")
+    return value
 
 
 def to_builtins(value: Any) -> Any:
@@ -77,6 +98,19 @@ def json_schemas(types: Iterable[type[Any]], *, reference: str) -> tuple[list[di
     for type_ in types:
         _add_limits(classes, type_)
     return list(schemas), classes
+
+
+def _is_deeper(data: Any, most: int) -> bool:
+    level = [data]
+    for _ in range(most):
+        level = [item for each in level for item in _items(each)]
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _add_limits(classes: dict[str, Any], type_: Any) -> None:

@@ -2,12 +2,14 @@
 
 Both hold one row per variant; the rows of a product share a handle and follow each other, and the first one carries
 what belongs to the product. Further rows may add variants, images or both.
+
+A column that the file has is taken as it is, empty cells too. One that it has not says nothing: what exists keeps what
+it has there, what is new gets the default.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from itertools import groupby
 from typing import Any
 
 from contexts.catalog.domain.options import MAX_OPTIONS
+from ecommerce.codec import Undecodable, read_json
 from ecommerce.errors import Invalid
 
 MAX_ROWS = 10_000
@@ -51,6 +54,10 @@ SHOPIFY = {
     **{f"option{number} {part}": f"option{number}_{part}" for number in (1, 2, 3) for part in ("name", "value")},
 }  # fmt: skip
 """Shopify's columns, of the older and the newer template, under our names."""
+
+FIELDS = {"type": "category", "published": "status", **{f"option{number}_name": "options" for number in (1, 2, 3)}}
+"""What a column is about, if it is not called that itself. The options of a variant are one field."""
+ALL_FIELDS = frozenset(FIELDS.get(name, name) for name in COLUMNS)
 
 
 class UnknownFormat(Invalid):
@@ -91,10 +98,14 @@ class DraftVariant:
 
 @dataclass(kw_only=True)
 class DraftProduct:
-    """A product as the file describes it. Without a ``name`` it only adds to a product that exists."""
+    """A product as the file describes it. Without a ``name`` it only adds to a product that exists.
+
+    ``given`` names the fields that the file has a column for: only these change what exists.
+    """
 
     handle: str
     lines: list[int]
+    given: frozenset[str] = ALL_FIELDS
     name: str = ""
     description: str = ""
     brand: str = ""
@@ -103,10 +114,18 @@ class DraftProduct:
     attributes: dict[str, Any] = field(default_factory=dict)
     seo_title: str = ""
     seo_description: str = ""
-    options: dict[str, list[str]] = field(default_factory=dict)
     variants: list[DraftVariant] = field(default_factory=list)
     images: dict[str, str] = field(default_factory=dict)
     """Alternative text by path or URL, in order."""
+
+    @property
+    def options(self) -> dict[str, list[str]]:
+        """The values of each option, in the order of the variants."""
+        options: dict[str, dict[str, None]] = {}
+        for variant in self.variants:
+            for name, value in variant.options.items():
+                options.setdefault(name, {})[value] = None
+        return {name: list(values) for name, values in options.items()}
 
 
 class Unreadable(Invalid):
@@ -125,6 +144,7 @@ class _Refused(Exception):
 @dataclass(frozen=True)
 class _Row:
     line: int
+    given: frozenset[str]
     cells: Mapping[str, str]
 
     def __getitem__(self, name: str) -> str:
@@ -160,12 +180,13 @@ def _rows(text: Iterable[str]) -> Iterator[_Row]:
             raise UnknownFormat("O cabeçalho é longo demais.")
         delimiter = ";" if header.count(";") > header.count(",") else ","
         names = _columns(next(csv.reader([header], delimiter=delimiter), []))
+        given = frozenset(FIELDS.get(name, name) for name in names)
         reader = csv.reader(lines, delimiter=delimiter)
         start = 2
         for cells in reader:
             if any(cells):
                 values = {name: _clean(cell) for name, cell in zip(names, cells, strict=False) if name}
-                yield _Row(start, values)
+                yield _Row(start, given, values)
             start = reader.line_num + 2
     except (csv.Error, UnicodeDecodeError) as error:
         raise Unreadable(f"O arquivo não é um CSV em UTF-8: {error}") from error
@@ -197,7 +218,7 @@ def _product(handle: str, rows: list[_Row]) -> Iterator[DraftProduct | Rejected]
         yield from (Rejected(row.line, "invalid_handle", "O handle deve ter letras sem acento, números e hifens.")
                     for row in rows)  # fmt: skip
         return
-    draft = DraftProduct(handle=handle, lines=[])
+    draft = DraftProduct(handle=handle, lines=[], given=rows[0].given)
     described = next((row for row in rows if row["name"]), None)
     if described:
         try:
@@ -232,12 +253,7 @@ def _describe(draft: DraftProduct, row: _Row) -> None:
 def _add_row(draft: DraftProduct, row: _Row, names: list[str]) -> None:
     image, alt = _text(row, "image_url"), row["image_alt"][:200]
     if row["price"] or row["sku"] or row["option1_value"] or not image:
-        variant = _variant(draft, row, names)
-        for name, value in variant.options.items():
-            values = draft.options.setdefault(name, [])
-            if value not in values:
-                values.append(value)
-        draft.variants.append(variant)
+        draft.variants.append(_variant(draft, row, names))
     if image:
         draft.images.setdefault(image, alt)
     draft.lines.append(row.line)
@@ -292,8 +308,8 @@ def _category(row: _Row) -> tuple[str, ...]:
 
 def _attributes(text: str) -> dict[str, Any]:
     try:
-        attributes = json.loads(text)
-    except ValueError:
+        attributes = read_json(text.encode())
+    except Undecodable:
         attributes = None
     if not isinstance(attributes, dict):
         raise _Refused("invalid_attributes", "Os atributos devem ser um objeto JSON.")

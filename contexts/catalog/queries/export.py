@@ -63,7 +63,10 @@ EXPORT = STATEMENT.format(**{name: SHOWN.format(text) for name, text in TEXTS.it
 
 
 def export_csv() -> Iterator[bytes]:
-    """Yield the catalog in pieces, as a file that :func:`import_catalog` takes back. Holds a connection meanwhile."""
+    """Yield the catalog in pieces, as a file that :func:`import_catalog` takes back. Holds a connection meanwhile.
+
+    Variants that were withdrawn are in it and look like the others: an import leaves them withdrawn.
+    """
     yield (",".join(COLUMNS) + "\n").encode()
     with connections[ALIAS].cursor() as cursor, cursor.copy(EXPORT) as copy:
         for piece in copy:

@@ -56,7 +56,14 @@ class CatalogImports(APIView):
         summary="Import products",
         description=(
             "Our own CSV or a product export of Shopify, told apart by the header; UTF-8, at most 10,000 rows. "
-            "Send it as the form field `file` or as the body with `Content-Type: text/csv`. Safe to repeat."
+            "Send it as the form field `file` or as the body with `Content-Type: text/csv`. Safe to repeat.\n\n"
+            "Products are found by their handle, variants by their SKU. Of those that exist only what the file has a "
+            "column for is changed, and an empty cell empties it; new ones get defaults for the rest. The rows of a "
+            "product without its name change variants and images only. The options of a variant count as one column: "
+            "all variants of a product have the same options, and one that no variant has any more goes. Attributes "
+            "and images are added to those that are there. Stock is set for new variants only. A variant that was "
+            "withdrawn stays so, and new ones are active: files do not tell.\n\n"
+            "Rows that cannot be taken are in `rejected`, by their line, and the others are taken."
         ),
         request={
             "multipart/form-data": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}},
@@ -93,6 +100,7 @@ class CatalogExports(APIView):
     @extend_schema(
         tags=["catalog: staff"],
         summary="Export all products as our CSV",
+        description="What `catalog-imports` takes, also of drafts and of variants that were withdrawn.",
         responses={(200, "text/csv"): OpenApiTypes.STR},
     )
     def get(self, request: Request) -> StreamingHttpResponse:

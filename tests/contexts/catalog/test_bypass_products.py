@@ -45,7 +45,9 @@ INSERT = """
 
 
 def load(name: str) -> None:
-    text = f"handle,name,category,option1_name,option1_value,sku,price,stock\ncaneca,{name},Casa,,,CAN-1,25.00,7\n"
+    text = (
+        f"handle,name,category,option1_name,option1_value,sku,price,stock\ncaneca,{name},Casa,Tamanho,M,CAN-1,25.00,7\n"
+    )
     import_catalog(products=read_products(io.StringIO(text)), actor_id=None, now=NOON)
 
 

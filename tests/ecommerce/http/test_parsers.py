@@ -5,8 +5,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
+from ecommerce.codec import MAX_DEPTH
 from ecommerce.http.idempotency import fingerprint_of
-from ecommerce.http.parsers import MAX_DEPTH
 from ecommerce.http.views import APIView
 
 

@@ -222,7 +222,6 @@ def _product(line: Range, kind: Kind, brand: str) -> DraftProduct:
         category=line.category,
         attributes=dict(kind.attributes),
         seo_description=kind.facts,
-        options={option: list(values) for option, values in line.options.items()},
         variants=[_variant(line, kind, handle, number, chosen) for number, chosen in enumerate(combinations)],
         images={picture: name},
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -12,7 +13,8 @@ from uuid import UUID
 import orjson
 
 from contexts.catalog.domain.attributes import Definition, attribute_faults
-from contexts.catalog.domain.imports import DraftProduct, DraftVariant, Rejected
+from contexts.catalog.domain.imports import ALL_FIELDS, DraftProduct, DraftVariant, Rejected
+from contexts.catalog.domain.options import MAX_VALUES
 from contexts.catalog.models import MovementKind, Product, ProductStatus
 from contexts.catalog.queries.sql import execute, fetch
 from contexts.catalog.usecases.imports import sql
@@ -27,7 +29,8 @@ from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
 BATCH = 400
 """Products per transaction."""
-VARIANT_FIELDS = ("options", "weight_grams", "length_mm", "width_mm", "height_mm", "barcode")
+PRODUCT_FIELDS = ("description", "brand", "attributes", "seo_title", "seo_description")
+VARIANT_FIELDS = ("options", "compare_at_price", "weight_grams", "length_mm", "width_mm", "height_mm", "barcode")
 
 
 @dataclass(kw_only=True)
@@ -45,8 +48,18 @@ class KnownVariant:
     id: UUID
     sku: str
     product_id: UUID
-    options: str
+    options: dict[str, str]
     price: Money
+
+
+@dataclass
+class Shelf:
+    """The live variants of a batch's products and those with its SKUs, and the values of the products' options."""
+
+    by_sku: dict[str, KnownVariant] = field(default_factory=dict)
+    by_product: defaultdict[UUID, list[KnownVariant]] = field(default_factory=lambda: defaultdict(list))
+    taken: dict[tuple[UUID, str], str] = field(default_factory=dict)
+    values: defaultdict[tuple[UUID, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
 @dataclass
@@ -65,6 +78,9 @@ def import_catalog(
     *, products: Iterable[DraftProduct | Rejected], actor_id: UUID | None, now: datetime
 ) -> ImportReport:
     """Create or change what ``products`` describe, by handle and SKU, and report the rows that were refused.
+
+    Of what exists only the fields that are ``given`` change. Attributes, values of options and images are added to what
+    is there; options that no variant has any more go. A variant that was withdrawn stays so: a file does not tell.
 
     Repeating an import changes nothing more: stock is set for new variants only, and existing ones keep theirs.
     Each batch commits on its own, so a failure half-way leaves whole products behind.
@@ -108,7 +124,11 @@ def _usable(draft: DraftProduct, owners: dict[str, str], known: list[Definition]
 def _write(work: UnitOfWork, drafts: list[DraftProduct], report: ImportReport, *, actor_id: UUID | None,
            now: datetime) -> None:  # fmt: skip
     fetch(sql.SERIALIZE)
-    categories = ensure_categories({draft.category for draft in drafts if draft.name})
+    existing = {slug for (slug,) in fetch(sql.KNOWN_PRODUCTS, [[draft.handle for draft in drafts]])}
+    for draft in drafts:
+        if draft.handle not in existing:
+            draft.given = ALL_FIELDS
+    categories = ensure_categories({draft.category for draft in drafts if draft.name and "category" in draft.given})
     plan = _plan(drafts, report)
     named = [_product_row(draft, plan, categories) for draft in plan.drafts if draft.name]
     if named:
@@ -122,6 +142,7 @@ def _write(work: UnitOfWork, drafts: list[DraftProduct], report: ImportReport, *
     for statement, values in rows.items():
         if values:
             execute(statement, _parameters(values, now))
+    execute(sql.DROP_UNUSED_OPTIONS, [[plan.products[draft.handle] for draft in plan.drafts if draft.variants]])
     if plan.stock:
         moves = move_stock(plan.stock, reason="importação", actor_id=actor_id, now=now)
         publish_adjustments(work, moves=moves)
@@ -139,53 +160,90 @@ def _parameters(rows: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
 def _plan(drafts: list[DraftProduct], report: ImportReport) -> Plan:
     """Lock what exists, and decide for each row whether it is new, a change, or refused."""
     plan = Plan(dict(fetch(sql.LOCK_PRODUCTS, [[draft.handle for draft in drafts]])))
-    names = {
-        "skus": [variant.sku for draft in drafts for variant in draft.variants],
-        "products": list(plan.products.values()),
-    }
-    known = [
-        KnownVariant(id_, sku, product_id, options, Money(price, currency))
-        for id_, sku, product_id, options, price, currency in fetch(sql.KNOWN_VARIANTS, names)
-    ]
-    by_sku = {variant.sku: variant for variant in known}
-    taken = {(variant.product_id, _key(orjson.loads(variant.options))): variant.sku for variant in known}
+    shelf = _shelf(drafts, list(plan.products.values()))
     for draft in drafts:
         if not draft.name and draft.handle not in plan.products:
             detail = "A primeira linha de um produto novo precisa do nome."
             report.rejected += [Rejected(line, "product_without_name", detail) for line in draft.lines]
             continue
         product_id = plan.products.setdefault(draft.handle, new_id())
-        for position, variant in enumerate(list(draft.variants)):
-            _plan_variant(plan, draft, variant, product_id, position, by_sku, taken, report)
+        if "options" not in draft.given:
+            draft.variants = [_with_its_options(variant, shelf) for variant in draft.variants]
+        for variant, code, detail in [*_taken(draft, product_id, shelf)]:
+            _refuse(draft, variant, report, code, detail)
+        while misfits := [*_misfits(draft, product_id, shelf)]:
+            for variant, detail in misfits:
+                _refuse(draft, variant, report, "invalid_options", detail)
+        for position, variant in enumerate(draft.variants):
+            _plan_variant(plan, draft, variant, product_id, position, shelf.by_sku.get(variant.sku))
         if draft.lines:
             plan.drafts.append(draft)
     return plan
 
 
-def _plan_variant(
-    plan: Plan, draft: DraftProduct, variant: DraftVariant, product_id: UUID, position: int,
-    by_sku: dict[str, KnownVariant], taken: dict[tuple[UUID, str], str], report: ImportReport,
-) -> None:  # fmt: skip
-    known = by_sku.get(variant.sku)
-    if known and known.product_id != product_id:
-        _refuse(draft, variant, report, "sku_of_other_product", f"O SKU {variant.sku} é de outro produto.")
-        return
-    key = (product_id, _key(variant.options))
-    if taken.get(key, variant.sku) != variant.sku:
-        _refuse(draft, variant, report, "options_taken", f"O SKU {taken[key]} tem as mesmas opções.")
-        return
-    taken[key] = variant.sku
-    row = {name: getattr(variant, name) for name in VARIANT_FIELDS}
-    row["compare_at_price"] = variant.compare_at_price and str(variant.compare_at_price)
+def _shelf(drafts: list[DraftProduct], products: list[UUID]) -> Shelf:
+    """Lock the variants that these could touch, and return them."""
+    shelf = Shelf()
+    skus = [variant.sku for draft in drafts for variant in draft.variants]
+    rows = fetch(sql.KNOWN_VARIANTS, {"skus": skus, "products": products})
+    for id_, sku, product_id, options, price, currency in rows:
+        known = KnownVariant(id_, sku, product_id, orjson.loads(options), Money(price, currency))
+        shelf.by_sku[sku] = known
+        shelf.by_product[product_id].append(known)
+        shelf.taken[product_id, _key(known.options)] = sku
+    for product_id, name, values in fetch(sql.OPTION_VALUES, [products]):
+        shelf.values[product_id, name] = set(values)
+    return shelf
+
+
+def _with_its_options(variant: DraftVariant, shelf: Shelf) -> DraftVariant:
+    known = shelf.by_sku.get(variant.sku)
+    return replace(variant, options=known.options) if known else variant
+
+
+def _taken(draft: DraftProduct, product_id: UUID, shelf: Shelf) -> Iterator[tuple[DraftVariant, str, str]]:
+    """Yield the variants whose SKU or options another one has, each with the code and the text of its refusal."""
+    for variant in draft.variants:
+        known = shelf.by_sku.get(variant.sku)
+        owner = shelf.taken.get((product_id, _key(variant.options)), variant.sku)
+        if known and known.product_id != product_id:
+            yield variant, "sku_of_other_product", f"O SKU {variant.sku} é de outro produto."
+        elif owner != variant.sku:
+            yield variant, "options_taken", f"O SKU {owner} tem as mesmas opções."
+        else:
+            shelf.taken[product_id, _key(variant.options)] = variant.sku
+
+
+def _misfits(draft: DraftProduct, product_id: UUID, shelf: Shelf) -> Iterator[tuple[DraftVariant, str]]:
+    """Yield the variants with other options than those of their product that stay as they are, and those with one value
+    too many, each with the reason: the product could not be saved any more. A refused one stays as it is: ask again."""
+    changed = {variant.sku for variant in draft.variants} if "options" in draft.given else set()
+    kept = [tuple(known.options) for known in shelf.by_product[product_id] if known.sku not in changed]
+    for variant in draft.variants:
+        chosen = {name: shelf.values[product_id, name] | {value} for name, value in variant.options.items()}
+        full = [name for name, values in chosen.items() if len(values) > MAX_VALUES]
+        if kept and not any(variant.options.keys() == set(names) for names in kept):
+            wanted = ", ".join(kept[0]) or "nenhuma opção"
+            yield variant, f"Como as outras do produto, a variante deve definir: {wanted}."
+        elif full:
+            yield variant, f"A opção {full[0]} já tem {MAX_VALUES} valores."
+        else:
+            shelf.values |= {(product_id, name): values for name, values in chosen.items()}
+
+
+def _plan_variant(plan: Plan, draft: DraftProduct, variant: DraftVariant, product_id: UUID, position: int,
+                  known: KnownVariant | None) -> None:  # fmt: skip
     if known:
+        row = {name: getattr(variant, name) for name in VARIANT_FIELDS if name in draft.given}
         plan.changed.append({**row, "id": known.id})
         if known.price.amount != variant.price:
             plan.prices[known.id] = Money(variant.price, known.price.currency)
         return
-    row |= {"id": new_id(), "product_id": product_id, "sku": variant.sku, "price": str(variant.price)}
-    plan.new.append({**row, "position": position})
+    id_ = new_id()
+    row = {name: getattr(variant, name) for name in ("sku", "price", *VARIANT_FIELDS)}
+    plan.new.append({**row, "id": id_, "product_id": product_id, "position": position})
     if variant.stock:
-        plan.stock.append(Movement(variant_id=row["id"], kind=MovementKind.RECEIVE, quantity=variant.stock))
+        plan.stock.append(Movement(variant_id=id_, kind=MovementKind.RECEIVE, quantity=variant.stock))
 
 
 def _refuse(draft: DraftProduct, variant: DraftVariant, report: ImportReport, code: str, detail: str) -> None:
@@ -199,15 +257,12 @@ def _key(options: dict[str, str]) -> str:
 
 
 def _product_row(draft: DraftProduct, plan: Plan, categories: dict[tuple[str, ...], UUID]) -> dict[str, Any]:
-    row = asdict(draft)
-    wanted = ("name", "description", "brand", "attributes", "seo_title", "seo_description")
-    return {
-        **{name: row[name] for name in wanted},
-        "id": plan.products[draft.handle],
-        "slug": draft.handle,
-        "category_id": categories[draft.category],
-        "status": ProductStatus.ACTIVE if draft.on_sale else ProductStatus.DRAFT,
-    }
+    row = {name: getattr(draft, name) for name in PRODUCT_FIELDS if name in draft.given}
+    if "category" in draft.given:
+        row["category_id"] = categories[draft.category]
+    if "status" in draft.given:
+        row["status"] = ProductStatus.ACTIVE if draft.on_sale else ProductStatus.DRAFT
+    return {**row, "id": plan.products[draft.handle], "slug": draft.handle, "name": draft.name}
 
 
 def _option_rows(draft: DraftProduct, plan: Plan) -> Iterator[dict[str, Any]]:
@@ -218,5 +273,6 @@ def _option_rows(draft: DraftProduct, plan: Plan) -> Iterator[dict[str, Any]]:
 
 def _media_rows(draft: DraftProduct, plan: Plan) -> Iterator[dict[str, Any]]:
     for position, (path, alt) in enumerate(draft.images.items()):
+        given = alt if "image_alt" in draft.given else None
         product_id = plan.products[draft.handle]
-        yield {"id": new_id(), "product_id": product_id, "path": path, "alt": alt, "position": position}
+        yield {"id": new_id(), "product_id": product_id, "path": path, "alt": given, "position": position}

@@ -1,7 +1,13 @@
-"""The statements of an import. Each takes all rows of a batch as one JSON array."""
+"""The statements of an import. Each takes all rows of a batch as one JSON array.
+
+Of what exists, a column is left as it is whose key is not in the row's object (``jsonb_populate_record``).
+"""
 
 SERIALIZE = "SELECT pg_advisory_xact_lock(hashtext('catalog import'))"
 """One batch at a time: two imports of the same new products would otherwise each believe to be first."""
+
+KNOWN_PRODUCTS = "SELECT slug FROM products WHERE slug = ANY(%s) AND deleted_at IS NULL"
+"""Read before the lock, because categories are locked before products."""
 
 LOCK_PRODUCTS = """
     SELECT slug, id FROM products WHERE slug = ANY(%s) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE
@@ -11,14 +17,15 @@ KNOWN_VARIANTS = """
     WHERE v.deleted_at IS NULL AND (v.sku = ANY(%(skus)s) OR v.product_id = ANY(%(products)s))
     ORDER BY v.id FOR NO KEY UPDATE
 """
+OPTION_VALUES = "SELECT product_id, name, values FROM product_options WHERE product_id = ANY(%s)"
 UPSERT_PRODUCTS = """
     INSERT INTO products AS old (id, slug, name, description, brand, category_id, attributes, seo_title,
                                  seo_description, status, version, created_at)
-    SELECT id, slug, name, description, brand, category_id, attributes, seo_title, seo_description, status, 1, %(now)s
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
-        id uuid, slug text, name text, description text, brand text, category_id uuid, attributes jsonb,
-        seo_title text, seo_description text, status text
-    )
+    SELECT n.id, n.slug, n.name, n.description, n.brand, n.category_id, n.attributes, n.seo_title, n.seo_description,
+           n.status, 1, %(now)s
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS r (row)
+    LEFT JOIN products known ON known.slug = r.row ->> 'slug' AND known.deleted_at IS NULL
+    CROSS JOIN jsonb_populate_record(known, r.row) n
     ON CONFLICT (slug) WHERE deleted_at IS NULL DO UPDATE SET
         name = excluded.name, description = excluded.description, brand = excluded.brand,
         category_id = excluded.category_id, attributes = old.attributes || excluded.attributes,
@@ -43,16 +50,15 @@ UPSERT_OPTIONS = """
     )
 """
 UPDATE_VARIANTS = """
-    UPDATE variants v SET options = r.options, compare_at_price = r.compare_at_price, weight_grams = r.weight_grams,
-           length_mm = r.length_mm, width_mm = r.width_mm, height_mm = r.height_mm, barcode = r.barcode, active = true
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
-        id uuid, options jsonb, compare_at_price numeric, weight_grams int, length_mm int, width_mm int,
-        height_mm int, barcode text
-    )
-    WHERE v.id = r.id
-      AND (v.options, v.compare_at_price, v.weight_grams, v.length_mm, v.width_mm, v.height_mm, v.barcode, v.active)
+    UPDATE variants v SET options = n.options, compare_at_price = n.compare_at_price, weight_grams = n.weight_grams,
+           length_mm = n.length_mm, width_mm = n.width_mm, height_mm = n.height_mm, barcode = n.barcode
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS r (row)
+    JOIN variants known ON known.id = (r.row ->> 'id')::uuid
+    CROSS JOIN jsonb_populate_record(known, r.row) n
+    WHERE v.id = n.id
+      AND (v.options, v.compare_at_price, v.weight_grams, v.length_mm, v.width_mm, v.height_mm, v.barcode)
           IS DISTINCT FROM
-          (r.options, r.compare_at_price, r.weight_grams, r.length_mm, r.width_mm, r.height_mm, r.barcode, true)
+          (n.options, n.compare_at_price, n.weight_grams, n.length_mm, n.width_mm, n.height_mm, n.barcode)
 """
 INSERT_VARIANTS = """
     WITH made AS (
@@ -68,9 +74,15 @@ INSERT_VARIANTS = """
     )
     INSERT INTO stock (variant_id, on_hand, reserved) SELECT id, 0, 0 FROM made
 """
+DROP_UNUSED_OPTIONS = """
+    DELETE FROM product_options o WHERE o.product_id = ANY(%s) AND NOT EXISTS (
+        SELECT 1 FROM variants v WHERE v.product_id = o.product_id AND v.deleted_at IS NULL AND v.options ? o.name
+    )
+"""
 UPSERT_MEDIA = """
     INSERT INTO media (id, product_id, path, alt, position)
-    SELECT id, product_id, path, alt, position FROM jsonb_to_recordset(%(rows)s::jsonb)
-        AS r (id uuid, product_id uuid, path text, alt text, position int)
+    SELECT r.id, r.product_id, r.path, coalesce(r.alt, known.alt, ''), r.position
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (id uuid, product_id uuid, path text, alt text, position int)
+    LEFT JOIN media known ON known.product_id = r.product_id AND known.path = r.path
     ON CONFLICT (product_id, path) DO UPDATE SET alt = excluded.alt, position = excluded.position
 """

@@ -71,6 +71,20 @@ def test_a_handle_must_be_fit_for_an_address(handle):
     assert rejected.code == "invalid_handle"
 
 
+@pytest.mark.parametrize(
+    ("header", "given"),
+    [
+        ("handle,name,sku,price", set()),
+        ("handle,name,sku,price,brand,outra", {"brand"}),
+        ("handle,name,sku,price,option1_name,option1_value", {"options"}),
+        ("Handle,Title,Variant SKU,Variant Price,Published,Type", {"status", "category"}),
+    ],
+)
+def test_a_file_says_nothing_of_what_it_has_no_column_for(header, given):
+    (product,) = read("p,P,S,1", f"{header}\n")
+    assert product.given & {"brand", "category", "status", "options", "weight_grams"} == given
+
+
 @pytest.mark.parametrize("header", ["", "a,b", "handle,sku", "title,price"])
 def test_an_unknown_header_is_refused(header):
     with pytest.raises(UnknownFormat):

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from contexts.catalog.domain.imports import read_products
+from contexts.catalog.domain.options import Option
 from contexts.catalog.events import ProductChanged, StockAdjusted, VariantPriceChanged
 from contexts.catalog.models import (
     AttributeDefinition,
@@ -19,10 +20,11 @@ from contexts.catalog.models import (
     StockMovement,
     Variant,
 )
+from contexts.catalog.queries.export import export_csv
 from contexts.catalog.usecases.imports import import_catalog
-from contexts.catalog.usecases.products import remove_products
+from contexts.catalog.usecases.products import change_product, remove_products
 from ecommerce.testing import published
-from tests.contexts.catalog.factories import NOON, on_sale
+from tests.contexts.catalog.factories import NOON, ProductFactory, VariantFactory, on_sale
 
 pytestmark = pytest.mark.django_db(databases=["catalog"])
 
@@ -87,6 +89,64 @@ def test_an_import_changes_what_is_there_and_keeps_its_stock():
     assert '"amount": "29.90"' in ProductCatalog.objects.get().document
 
 
+COMPLETE = """\
+handle,name,description,brand,category,status,attributes,seo_title,seo_description,option1_name,option1_value,sku,price,\
+compare_at_price,weight_grams,length_mm,width_mm,height_mm,barcode,stock,image_url,image_alt
+bule,Bule,De ferro,Ipê,Casa > Chá,draft,"{""forma"": ""Redondo""}",Bules,Todos os bules,Cor,Azul,B-1,50.00,\
+60.00,900,10,20,30,789,4,https://x/1.jpg,Frente
+bule,,,,,,,,,,Verde,B-2,50.00,,900,10,20,30,,4,,
+"""
+
+
+def everything():
+    models = (Category, Product, ProductOption, Variant, Media)
+    return {model: list(model.objects.order_by("pk").values()) for model in models}
+
+
+def test_of_what_exists_only_the_columns_of_the_file_change():
+    AttributeDefinition.objects.create(code="forma", name="Forma", type="text")
+    assert load(COMPLETE).rejected == []
+    expected = everything()
+    header = "handle,name,sku,price,image_url"
+    report = load(own("bule,Bule novo,B-1,55.00,https://x/1.jpg", "bule,,B-2,50.00,", header=header))
+    assert (report.accepted, report.rejected) == (2, [])
+    expected[Product][0] |= {"name": "Bule novo", "version": 2}
+    expected[Variant][0] |= {"price": Decimal("55.00"), "version": 2}
+    assert everything() == expected
+
+
+def test_an_empty_cell_empties_what_is_there():
+    AttributeDefinition.objects.create(code="forma", name="Forma", type="text")
+    load(COMPLETE)
+    header = "handle,name,sku,price,brand,compare_at_price,weight_grams"
+    load(own("bule,Bule,B-1,50.00,,,", header=header))
+    variant = Variant.objects.get(sku="B-1")
+    assert (variant.product.brand, variant.compare_at_price, variant.weight_grams) == ("", None, 0)
+    assert (variant.product.description, variant.length_mm) == ("De ferro", 10)
+
+
+def test_new_products_get_defaults_for_the_columns_that_a_file_has_not():
+    load(own("bule,Bule,B-1,50.00", header="handle,name,sku,price"))
+    variant = Variant.objects.get()
+    assert (variant.product.category.name, variant.product.status) == ("Outros", "active")
+    assert (variant.product.description, variant.options, variant.weight_grams) == ("", {}, 0)
+
+
+def test_the_older_columns_of_shopify_stand_for_the_category_and_the_status():
+    load(SHOPIFY)
+    load("Handle,Title,Type,Published,Variant SKU,Variant Price\ncaneca,Caneca,Copos,true,CANECA,25\n")
+    mug = Product.objects.get(slug="caneca")
+    assert (mug.category.name, mug.status, mug.brand) == ("Copos", "active", "Lumiar")
+
+
+def test_a_withdrawn_variant_stays_withdrawn_by_the_export_that_comes_back():
+    load(own("caneca,Caneca,Casa,Cor,Azul,CAN-1,25.00,7", "caneca,,,,Verde,CAN-2,25.00,7"))
+    Variant.objects.filter(sku="CAN-2").update(active=False)
+    report = load(b"".join(export_csv()).decode())
+    assert (report.accepted, report.rejected) == (2, [])
+    assert dict(Variant.objects.values_list("sku", "active")) == {"CAN-1": True, "CAN-2": False}
+
+
 def test_rows_without_a_name_add_to_a_product_that_exists():
     load(own("caneca,Caneca,Casa,Cor,Azul,CAN-1,25.00,7"))
     report = load(own("caneca,,,Cor,Verde,CAN-2,25.00,1", "prato,,,,,PRA-1,10.00,1"))
@@ -145,6 +205,94 @@ def test_attributes_follow_their_definitions():
     )  # fmt: skip
     assert refusals(report) == [(3, "invalid_attributes"), (4, "invalid_attributes")]
     assert Product.objects.get().attributes == {"torra": "Clara"}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [r'{"cor": "\ud800"}', '{"peso": NaN}', '{"peso": 1e999}', '{"cor": ' + "[" * 5000 + "]" * 5000 + "}", "[" * 1000],
+)
+def test_attributes_that_are_no_json_refuse_their_rows_only(attributes):
+    AttributeDefinition.objects.create(code="cor", name="Cor", type="text")
+    AttributeDefinition.objects.create(code="peso", name="Peso", type="number")
+    cell = attributes.replace('"', '""')
+    header = "handle,name,sku,price,attributes"
+    report = load(own("a,A,A-1,5,", f'b,B,B-1,5,"{cell}"', 'c,C,C-1,5,"{""peso"": 2.5}"', header=header))
+    assert (report.accepted, refusals(report)) == (2, [(3, "invalid_attributes")])
+    assert list(Product.objects.order_by("slug").values_list("slug", flat=True)) == ["a", "c"]
+
+
+def test_a_number_of_more_than_64_bits_is_taken_as_the_api_takes_it():
+    AttributeDefinition.objects.create(code="peso", name="Peso", type="number")
+    report = load(own('a,A,A-1,5,"{""peso"": 18446744073709551616}"', header="handle,name,sku,price,attributes"))
+    assert report.rejected == []
+    assert Product.objects.get().attributes == {"peso": pytest.approx(2**64)}
+
+
+def savable(product):
+    """Save the options as they are; refused if a variant does not fit them."""
+    options = [Option(name=option.name, values=tuple(option.values)) for option in product.options.all()]
+    change_product(product_id=product.pk, version=product.version, changes={"options": options}, now=NOON)
+    return {option.name: option.values for option in product.options.all()}
+
+
+def test_a_renamed_option_leaves_no_other_behind():
+    rows = ("tenis,Tênis,Casa,{},38,T-38,90.00,1", "tenis,,,,39,T-39,90.00,1")
+    load(own(*(row.format("Tamnho") for row in rows)))
+    report = load(own(*(row.format("Tamanho") for row in rows)))
+    assert (report.accepted, report.rejected) == (2, [])
+    assert savable(Product.objects.get()) == {"Tamanho": ["38", "39"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        own("tenis,Tênis,Casa,Tamanho,38,T-38,90.00,1"),
+        own("tenis,,,Cor,Azul,T-40,90.00,1"),
+        own("tenis,,T-40,90.00", header="handle,name,sku,price"),
+        own("tenis,,,Sabor,Uva,T-40,90.00,1", "tenis,,,,Uva,T-39,90.00,1"),
+    ],
+    ids=["renamed for one variant", "another option", "none", "the other variant is refused"],
+)
+def test_a_variant_with_other_options_than_the_rest_of_its_product_is_refused(text):
+    load(own("tenis,Tênis,Casa,Tamnho,38,T-38,90.00,1", "tenis,,,,39,T-39,90.00,1"))
+    before = everything()
+    report = load(text)
+    assert report.accepted == 0
+    assert "invalid_options" in {code for _, code in refusals(report)}
+    assert everything() == before
+    assert savable(Product.objects.get()) == {"Tamnho": ["38", "39"]}
+
+
+def test_a_fourth_option_is_refused():
+    header = "handle,name,option1_name,option1_value,option2_name,option2_value,option3_name,option3_value,sku,price"
+    load(own("cha,Chá,Cor,Preto,Peso,50 g,Lata,Sim,C-1,9.00", header=header))
+    report = load(own("cha,,Sabor,Limão,,,,,C-2,9.00", header=header))
+    assert (report.accepted, refusals(report)) == (0, [(2, "invalid_options")])
+    assert len(savable(Product.objects.get())) == 3
+
+
+def test_an_option_has_at_most_a_hundred_values():
+    load(own("tinta,Tinta,Casa,Cor,C-0,T-0,9.00,1"))
+    report = load(own(*(f"tinta,,,Cor,C-{number},T-{number},9.00,1" for number in range(102))))
+    assert (report.accepted, refusals(report)) == (100, [(102, "invalid_options"), (103, "invalid_options")])
+    assert len(savable(Product.objects.get())["Cor"]) == 100
+
+
+def test_a_variant_that_one_value_too_many_refuses_keeps_the_others_from_another_option():
+    product = ProductFactory.create(slug="tinta")
+    for number in range(101):
+        VariantFactory.create(product=product, sku=f"T-{number}", options={"Cro": f"C-{number}"})
+    report = load(own(*(f"tinta,,,Cor,C-{number},T-{number},10.00,1" for number in range(101))))
+    assert (report.accepted, {code for _, code in refusals(report)}) == (0, {"invalid_options"})
+    assert {tuple(variant.options) for variant in product.variants.all()} == {("Cro",)}
+
+
+def test_options_without_variants_yet_wait_for_them():
+    product = ProductFactory.create(slug="vaso")
+    ProductOption.objects.create(product=product, name="Cor", values=["Azul", "Verde"])
+    header = "handle,name,sku,price,image_url"
+    load(own("vaso,,,,https://x/1.jpg", header=header))
+    assert savable(product) == {"Cor": ["Azul", "Verde"]}
 
 
 def test_category_paths_become_a_tree_and_are_found_again():
