@@ -38,7 +38,7 @@ def _by_path(categories: list[Category]) -> dict[Path, Category]:
 
 def _create(path: Path, tree: dict[Path, Category], slugs: set[str]) -> Category:
     """Add one category; a slug that is taken is told apart by its parents' names, then by a number."""
-    wanted = slugify(path[-1]) or "categoria"
+    wanted = slugify(path[-1])[:140] or "categoria"
     candidates = [wanted, slugify(" ".join(path))[:130], *(f"{wanted[:130]}-{number}" for number in range(2, 1000))]
     slug = next(candidate for candidate in candidates if candidate and candidate not in slugs)
     slugs.add(slug)

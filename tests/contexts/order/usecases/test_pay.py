@@ -58,7 +58,8 @@ def pay(psp: httpx.Client, order: Order, *, force: bool = False) -> None:
     psp.post(f"/control/charges/{charge_of(psp, order)}/pay", json={"force": force}).raise_for_status()
 
 
-def until_it_lapses(attempt: PaymentAttempt, time_passes, *, but: timedelta = timedelta()) -> None:
+def until_it_lapses(attempt: PaymentAttempt, time_passes, *, but: timedelta = -timedelta(seconds=1)) -> None:
+    """Let time pass until just after it lapses: a saga is due by as much later as its record took to be written."""
     time_passes(seconds=(attempt.expires_at - but - clock.now()).total_seconds())
 
 
