@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.admin.utils import flatten_fieldsets
 from django.db import router
@@ -16,6 +16,17 @@ from unfold.admin import ModelAdmin
 from ecommerce.unit_of_work import UnitOfWork, unit_of_work
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class Coloured(NamedTuple):
+    """What a column with ``display(label={key: colour})`` returns. Lists show the text in its colour, other pages the
+    text alone."""
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class ContextAdmin(ModelAdmin):

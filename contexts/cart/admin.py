@@ -16,7 +16,7 @@ from unfold.decorators import display
 from contexts.cart.models import AbandonedCart, Cart, CartEvent
 from contexts.cart.queries import recovered_revenue
 from contexts.cart.serializers import event_body
-from ecommerce.admin import ContextAdmin
+from ecommerce.admin import Coloured, ContextAdmin
 from ecommerce.clock import now
 
 HISTORY = 200
@@ -69,8 +69,8 @@ class CartAdmin(ReadOnlyAdmin):
         ordering="status",
         label={"open": "info", "converted": "success", "expired": "warning", "merged": "primary"},
     )
-    def situation(self, cart: Cart) -> tuple[str, str]:
-        return cart.status, cart.get_status_display()
+    def situation(self, cart: Cart) -> Coloured:
+        return Coloured(cart.status, cart.get_status_display())
 
     @admin.display(description="subtotal", ordering="subtotal_amount")
     def total(self, cart: Cart) -> str:

@@ -10,13 +10,13 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ParseError
+from rest_framework.permissions import SAFE_METHODS
 
 from ecommerce.http.errors import Problem, problem_of, respond
 from ecommerce.http.parsers import JSONParser
 from ecommerce.http.throttling import client_network, seconds_to_wait
 
 Handler = Callable[[HttpRequest], HttpResponse]
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def ThrottleMiddleware(get_response: Handler) -> Handler:  # noqa: N802 - settings name it like a class
@@ -45,7 +45,7 @@ def StrictJSONMiddleware(get_response: Handler) -> Handler:  # noqa: N802 - sett
     which takes halves of characters, that nothing can store, and breaks off where objects nest too deep."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith(settings.THROTTLED_PREFIX) and request.method not in READING:
+        if request.path_info.startswith(settings.THROTTLED_PREFIX) and request.method not in SAFE_METHODS:
             try:
                 if request.body:
                     JSONParser().parse(BytesIO(request.body))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -12,15 +11,14 @@ from importlib import import_module
 import click
 import granian.cli
 from celery.bin.celery import celery as celery_program
-from django.conf import settings
 from django.core.management import CommandError, get_commands, load_command_class
 from django.urls import Resolver404, resolve
 
 from ecommerce.topology import current
 from tests.docker.deployment import Process, image_environment
+from tests.environment import variables
 from tests.sandbox_psp.configuration import parse as sandbox
 
-NAME = re.compile(r"[A-Z][A-Z0-9_]+")
 OF_LIBRARIES = re.compile(r"DJANGO_SETTINGS_MODULE|OTEL_[A-Z_]+|PYTHON[A-Z]+|PATH")
 PARTS = ("sandbox_psp",)
 
@@ -106,7 +104,7 @@ def _is_read(name: str, image: str) -> bool:
         return name in flags
     if name.startswith("GRANIAN_"):
         return name.removeprefix("GRANIAN_").lower() in {each.name for each in granian.cli.cli.params}
-    return name in variables() or bool(OF_LIBRARIES.fullmatch(name))
+    return name in _known() or bool(OF_LIBRARIES.fullmatch(name))
 
 
 def _names_of_sandbox() -> set[str]:
@@ -114,22 +112,9 @@ def _names_of_sandbox() -> set[str]:
 
 
 @cache
-def variables() -> set[str]:
-    """Return every environment variable that the code reads: names in calls, and what it derives for each context."""
-    found: set[str] = set()
-    for package in ("config", "ecommerce"):
-        for path in (settings.BASE_DIR / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                found.update(_names_in(node))
-    return found
-
-
-def _names_in(node: ast.AST) -> Iterator[str]:
-    match node:
-        case ast.Call(args=[ast.Constant(value=str(name)), *_]) if NAME.fullmatch(name):
-            yield name
-        case ast.JoinedStr(values=[ast.FormattedValue(), ast.Constant(value=str(suffix))]) if suffix.startswith("_"):
-            yield from (f"{context.name.upper()}{suffix}" for context in current().contexts if NAME.match(suffix[1:]))
+def _known() -> frozenset[str]:
+    prefixes = [context.name.upper() for context in current().contexts]
+    return frozenset(name.replace("<CONTEXT>", prefix) for name in variables() for prefix in prefixes)
 
 
 # --- probes and ports ------------------------------------------------------------------------------------------------

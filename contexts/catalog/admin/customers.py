@@ -13,6 +13,7 @@ from contexts.catalog.admin.pages import ReadOnlyAdmin
 from contexts.catalog.models import Favourite, Review, StockAlert, VerifiedPurchase
 from contexts.catalog.usecases.reviews import moderate_reviews
 from ecommerce import clock
+from ecommerce.admin import Coloured
 
 
 @admin.register(Review)
@@ -31,8 +32,8 @@ class ReviewAdmin(ReadOnlyAdmin):
         ordering="status",
         label={"pending": "warning", "approved": "success", "rejected": "danger"},
     )
-    def situation(self, review: Review) -> tuple[str, str]:
-        return review.status, review.get_status_display()
+    def situation(self, review: Review) -> Coloured:
+        return Coloured(review.status, review.get_status_display())
 
     @admin.action(description="Publicar", permissions=["moderate"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Review]) -> None:

@@ -27,7 +27,7 @@ from contexts.catalog.models import (
     Variant,
 )
 from contexts.catalog.queries.products import state_of
-from contexts.catalog.usecases.categories import hold_category, place_category
+from contexts.catalog.usecases.categories import hold_category, locked_tree, place_category
 from contexts.catalog.usecases.prices import apply_prices
 from contexts.catalog.usecases.products import (
     announce,
@@ -39,7 +39,7 @@ from contexts.catalog.usecases.products import (
 )
 from contexts.catalog.usecases.read_model import refresh_products
 from ecommerce import clock
-from ecommerce.admin import changed_columns
+from ecommerce.admin import SAFE_METHODS, Coloured, changed_columns
 
 
 class ProductForm(ModelForm):  # type: ignore[type-arg]
@@ -153,8 +153,10 @@ class ProductAdmin(CatalogAdmin):
     @display(
         description="situação", ordering="status", label={"draft": "warning", "active": "success", "removed": "danger"}
     )
-    def situation(self, product: Product) -> tuple[str, str]:
-        return ("removed", "removido") if product.is_removed else (product.status, product.get_status_display())
+    def situation(self, product: Product) -> Coloured:
+        if product.is_removed:
+            return Coloured("removed", "removido")
+        return Coloured(product.status, product.get_status_display())
 
     @admin.display(description="a partir de", ordering="cheapest")
     def from_price(self, product: Any) -> str:
@@ -246,6 +248,11 @@ class CategoryAdmin(CatalogAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
         queryset: QuerySet[Category] = super().get_queryset(request)
         return queryset.annotate(number=Count("products", filter=Q(products__deleted_at__isnull=True)))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        if request.method not in SAFE_METHODS:
+            locked_tree()  # before the row is read, in the order that whoever moves categories keeps to
+        return super().get_object(request, object_id, from_field)
 
     @admin.display(description="nome", ordering="name")
     def indented(self, category: Category) -> str:

@@ -26,6 +26,7 @@ from contexts.catalog.models import (
 from contexts.catalog.usecases.reservations import release_stock
 from contexts.catalog.usecases.stock import STAFF_KINDS, StockEntry, record_stock_in
 from ecommerce import clock
+from ecommerce.admin import Coloured
 
 LAST_MOVEMENTS = 30
 
@@ -148,8 +149,8 @@ class StockReservationAdmin(ReadOnlyAdmin):
         ordering="status",
         label={"held": "warning", "committed": "success", "released": "info", "returned": "danger"},
     )
-    def situation(self, reservation: StockReservation) -> tuple[str, str]:
-        return reservation.status, reservation.get_status_display()
+    def situation(self, reservation: StockReservation) -> Coloured:
+        return Coloured(reservation.status, reservation.get_status_display())
 
     @admin.action(description="Desfazer a reserva", permissions=["release"])
     def release(self, request: HttpRequest, queryset: QuerySet[StockReservation]) -> None:

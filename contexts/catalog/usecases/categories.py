@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import Q
@@ -53,7 +54,7 @@ def move_category(*, category_id: UUID, parent_id: UUID | None) -> None:
         CategoryNotFound, CategoryCycle, CategoryNameTaken
     """
     with explained(), unit_of_work("catalog"):
-        place_category(_locked_tree(category_id)[category_id], parent_id=parent_id)
+        place_category(locked_tree(wanted=[category_id])[category_id], parent_id=parent_id)
 
 
 def place_category(category: Category, *, parent_id: UUID | None) -> None:
@@ -62,7 +63,7 @@ def place_category(category: Category, *, parent_id: UUID | None) -> None:
     Raises:
         CategoryNotFound, CategoryCycle
     """
-    tree = _locked_tree(parent_id)
+    tree = locked_tree(wanted=[parent_id])
     category.place_under(tree[parent_id] if parent_id else None)
     category.save()
     _show(category)
@@ -76,7 +77,7 @@ def _show(category: Category) -> None:
     refresh_products(inside.values_list("id", flat=True))
 
 
-def _locked_tree(*wanted: UUID | None) -> dict[UUID | None, Category]:
+def locked_tree(*, wanted: Sequence[UUID | None] = ()) -> dict[UUID | None, Category]:
     """Lock the whole tree, which is small and rarely changed, and return it by id.
 
     Raises:

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError
 
@@ -11,11 +10,11 @@ from contexts.identity.interface import SavedCardNotFound
 from contexts.identity.models import SavedCard, make_default, pass_default_on
 from contexts.identity.usecases.accounts import lock_user
 from ecommerce.cards import holds_card_number
+from ecommerce.clock import BRASILIA
 from ecommerce.errors import Conflict, Invalid
 from ecommerce.unit_of_work import unit_of_work
 
 MAXIMUM = 20
-BRASILIA = ZoneInfo("America/Sao_Paulo")
 NO_NUMBERS = "Números de cartão não são aceitos: envie o token do provedor de pagamento."
 
 

@@ -1,11 +1,11 @@
 """How money, days and times are written in each language."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-BRASILIA = timezone(timedelta(hours=-3), "BRT")
-"""Brazil has kept no daylight saving time since 2019."""
+from ecommerce.clock import BRASILIA
+
 SYMBOLS = {"BRL": "R$", "USD": "US$", "EUR": "€", "JPY": "¥"}
 
 

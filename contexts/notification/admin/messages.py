@@ -16,6 +16,7 @@ from contexts.notification import usecases
 from contexts.notification.admin.pages import ReadOnlyAdmin, back_to, preview_page
 from contexts.notification.models import DeliveryAttempt, Message
 from ecommerce import codec
+from ecommerce.admin import Coloured
 from ecommerce.clock import now
 from ecommerce.errors import DomainError
 from ecommerce.links import without_tokens
@@ -72,8 +73,8 @@ class MessageAdmin(ReadOnlyAdmin):
         return message.masked_recipient
 
     @display(description="situação", ordering="status", label=STATUS_COLOURS)
-    def state(self, message: Message) -> tuple[str, str]:
-        return message.status, message.get_status_display()
+    def state(self, message: Message) -> Coloured:
+        return Coloured(message.status, message.get_status_display())
 
     @display(description="dados")
     def facts(self, message: Message) -> str:

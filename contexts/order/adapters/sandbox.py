@@ -10,7 +10,6 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import httpx
 from django.conf import settings
@@ -30,6 +29,7 @@ from contexts.order.adapters.gateway import (
     WebhookSignatureInvalid,
 )
 from contexts.order.domain import Method
+from contexts.order.domain.banking_days import day_of
 from ecommerce import codec
 from ecommerce.calls.client import refuse_open_transaction
 from ecommerce.deadline import seconds_left
@@ -43,7 +43,6 @@ PAGE = 500
 KEEP_ALIVE_SECONDS = 15.0
 """Shorter than the server's own 30 seconds, so that no request goes out on a connection about to be closed."""
 SIGNATURE_TOLERANCE = timedelta(minutes=5)
-BANKING_DAY = ZoneInfo("America/Sao_Paulo")
 NOTHING_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -330,7 +329,7 @@ def _charge_body(request: ChargeRequest) -> dict[str, Any]:
         case "boleto":
             due = request.due_at or request.expires_at
             body["boleto"] = {
-                "due_date": due.astimezone(BANKING_DAY).date() if due else None,
+                "due_date": day_of(due) if due else None,
                 "payer_name": request.payer_name,
                 "payer_tax_id": request.payer_tax_id,
             }

@@ -18,6 +18,7 @@ from contexts.order.admin.pages import OrderPagesAdmin
 from contexts.order.models import CaseStatus, LedgerEntry, PaymentAttempt, Refund, RefundLine, StaffCase, WebhookEvent
 from contexts.order.usecases.cases import resolve_case
 from ecommerce import clock
+from ecommerce.admin import Coloured
 from ecommerce.db.back_office import table, worked_out_once
 
 PAYMENT_COLOURS = {
@@ -43,8 +44,8 @@ class PaymentAttemptAdmin(OrderPagesAdmin):
     readonly_fields = ("situation", "ledger")
 
     @display(description="situação", ordering="status", label=PAYMENT_COLOURS)
-    def situation(self, attempt: PaymentAttempt) -> tuple[str, str]:
-        return attempt.status, attempt.get_status_display()
+    def situation(self, attempt: PaymentAttempt) -> Coloured:
+        return Coloured(attempt.status, attempt.get_status_display())
 
     @admin.display(description="lançamentos")
     @worked_out_once
@@ -132,8 +133,8 @@ class StaffCaseAdmin(OrderPagesAdmin):
         return cases.exclude(status=CaseStatus.SUSPECTED)
 
     @display(description="situação", ordering="status", label=CASE_COLOURS)
-    def situation(self, case: StaffCase) -> tuple[str, str]:
-        return case.status, case.get_status_display()
+    def situation(self, case: StaffCase) -> Coloured:
+        return Coloured(case.status, case.get_status_display())
 
     @admin.display(description="pedido")
     def order(self, case: StaffCase) -> str:

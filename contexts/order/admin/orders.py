@@ -21,6 +21,7 @@ from contexts.order.models import Order, OrderLine, PaymentAttempt, Refund, Ship
 from contexts.order.usecases.cancel_order import cancel_order
 from contexts.order.usecases.fulfil import ship_order
 from contexts.order.usecases.refund import RefundRequest, refund_lines
+from ecommerce.admin import Coloured
 from ecommerce.db.back_office import ReadOnly, table, worked_out_once
 
 ORDER_COLOURS = {
@@ -159,8 +160,8 @@ class OrderAdmin(OrderPagesAdmin):
         return request.user.has_perm("order.add_refund")
 
     @display(description="situação", ordering="status", label=ORDER_COLOURS)
-    def situation(self, order: Order) -> tuple[str, str]:
-        return order.status, order.get_status_display()
+    def situation(self, order: Order) -> Coloured:
+        return Coloured(order.status, order.get_status_display())
 
     @admin.display(description="endereço")
     def address(self, order: Order) -> str:

@@ -17,6 +17,7 @@ from contexts.order.admin.orders import pieces_by_line
 from contexts.order.admin.pages import OrderPagesAdmin
 from contexts.order.models import ReturnLine, ReturnRequest
 from contexts.order.usecases.returns import approve_return, receive_return, refund_return, refuse_return
+from ecommerce.admin import Coloured
 from ecommerce.db.back_office import table, worked_out_once
 
 RETURN_COLOURS = {
@@ -61,8 +62,8 @@ class ReturnRequestAdmin(OrderPagesAdmin):
         return request.user.has_perm("order.add_refund")
 
     @display(description="situação", ordering="status", label=RETURN_COLOURS)
-    def situation(self, request: ReturnRequest) -> tuple[str, str]:
-        return request.status, request.get_status_display()
+    def situation(self, request: ReturnRequest) -> Coloured:
+        return Coloured(request.status, request.get_status_display())
 
     @admin.display(description="peças")
     @worked_out_once

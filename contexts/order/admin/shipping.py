@@ -18,7 +18,7 @@ from contexts.order.admin.pages import OrderPagesAdmin
 from contexts.order.models import DailySales, Shipment, ShipmentStatus, ShippingMethod, ShippingRate
 from contexts.order.usecases.fulfil import track_shipment
 from ecommerce import clock
-from ecommerce.admin import ContextAdmin
+from ecommerce.admin import Coloured, ContextAdmin
 from ecommerce.db.back_office import table, worked_out_once
 
 PARCEL_COLOURS = {"delivered": "success", "returned": "danger"}
@@ -45,8 +45,8 @@ class ShipmentAdmin(OrderPagesAdmin):
         return request.user.has_perm("order.change_shipment")
 
     @display(description="situação", ordering="status", label=PARCEL_COLOURS)
-    def situation(self, shipment: Shipment) -> tuple[str, str]:
-        return shipment.status, shipment.get_status_display()
+    def situation(self, shipment: Shipment) -> Coloured:
+        return Coloured(shipment.status, shipment.get_status_display())
 
     @admin.display(description="conteúdo")
     @worked_out_once

@@ -8,12 +8,11 @@ clearing, and do not count. The dates come from the package ``holidays``.
 
 from datetime import date, datetime, time, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo
 
 from holidays import OPTIONAL, PUBLIC, country_holidays
 
-BRASILIA = ZoneInfo("America/Sao_Paulo")
-"""The clock of banks."""
+from ecommerce.clock import BRASILIA
+
 OPTIONAL_FOR_OTHERS = ("Carnaval", "Corpus Christi")
 """Days that a law leaves to each employer and on which banks are closed; on others of that kind they are open."""
 SATURDAY = 5

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from django.contrib.admin import site
-from django.db import connections
+from django.db import OperationalError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -320,3 +320,30 @@ def test_what_use_cases_write_cannot_be_edited(rf, office, model):
     assert not admin.has_add_permission(request)
     assert not admin.has_change_permission(request)
     assert not admin.has_delete_permission(request)
+
+
+@pytest.mark.django_db(databases=["catalog", "identity"], transaction=True)
+def test_a_category_is_locked_before_its_page_is_saved(office, together, monkeypatch):
+    """Otherwise the columns that the page had read before would undo what somebody else changed."""
+    category, place, found = CategoryFactory.create(name="Moda", slug="moda"), products.place_category, []
+
+    def take():
+        with transaction.atomic(using="catalog"):
+            return Category.objects.select_for_update(nowait=True).get(pk=category.pk)
+
+    def place_after_somebody_tried(*args, **kwargs):
+        found.extend(together([take]))
+        place(*args, **kwargs)
+
+    monkeypatch.setattr(products, "place_category", place_after_somebody_tried)
+    data = {"name": "Modas", "slug": "moda", "parent": "", "position": 0}
+    assert office.post(page(Category, "change", category.pk), data).status_code == 302
+    assert [type(error) for error in found] == [OperationalError]
+    assert Category.objects.get().name == "Modas"
+
+
+def test_a_state_is_shown_in_words(office):
+    variant = on_sale()
+    shown = office.get(page(Product, "change", variant.product_id)).content.decode()
+    assert "à venda" in shown
+    assert "&#x27;active&#x27;" not in shown
