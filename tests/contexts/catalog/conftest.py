@@ -8,12 +8,29 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from django.db import connections
 from rest_framework.test import APIClient
 
 from ecommerce.http.authentication import Principal
 from ecommerce.ids import new_id
+
+UNKNOWN = UUID("0199c7a1-4be0-7d5c-9a52-000000000000")
+"""An id that nothing has."""
+
+
+def names(response: Any) -> list[str]:
+    """Return the names of the products in a list."""
+    assert response.status_code == 200, response.content
+    return [product["name"] for product in orjson.loads(response.content)["results"]]
+
+
+def problem(response: Any, status: int) -> dict[str, Any]:
+    """Return the body of an answer that has to have this status."""
+    assert response.status_code == status, response.content
+    body: dict[str, Any] = orjson.loads(response.content)
+    return body
 
 
 @pytest.fixture

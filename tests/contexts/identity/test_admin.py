@@ -300,7 +300,9 @@ def test_saving_an_account_never_writes_an_old_password_back(
 
     monkeypatch.setattr(User, "save", change_password_meanwhile)
     form = {"full_name": "Beatriz", "phone": "", "locale": "pt-BR", "is_active": "on"}
-    assert client.post(f"/admin/identity/user/{bia.pk}/change/", form).status_code == 302
+    with CaptureQueriesContext(connections["identity"]) as executed:
+        assert client.post(f"/admin/identity/user/{bia.pk}/change/", form).status_code == 302
+    assert any('FOR UPDATE OF "users"' in query["sql"] for query in executed)
     bia.refresh_from_db()
     assert (bia.full_name, bia.version) == ("Beatriz", 2)
     assert bia.check_password("outro-caminho-77")

@@ -145,6 +145,8 @@ def test_a_withdrawn_variant_stays_withdrawn_by_the_export_that_comes_back():
     report = load(b"".join(export_csv()).decode())
     assert (report.accepted, report.rejected) == (2, [])
     assert dict(Variant.objects.values_list("sku", "active")) == {"CAN-1": True, "CAN-2": False}
+    load(own("caneca,,CAN-2,26.00,400", header="handle,name,sku,price,weight_grams"))
+    assert Variant.objects.values_list("weight_grams", "active").get(sku="CAN-2") == (400, False)
 
 
 def test_rows_without_a_name_add_to_a_product_that_exists():
