@@ -60,10 +60,12 @@ def _checked(name: str, probe: Probe, essential: bool) -> Check:
     started = perf_counter()
     try:
         probe()
+    except Unhealthy as error:
+        logger.warning("health_check_failed", check=name, reason=str(error))
+        return Check(False, str(error), _since(started), essential)
     except Exception as error:
         logger.warning("health_check_failed", check=name, exc_info=True)
-        detail = str(error) if isinstance(error, Unhealthy) else type(error).__name__
-        return Check(False, detail, _since(started), essential)
+        return Check(False, type(error).__name__, _since(started), essential)
     return Check(True, "", _since(started), essential)
 
 

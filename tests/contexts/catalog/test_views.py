@@ -28,7 +28,6 @@ from tests.contexts.catalog.factories import (
 )
 
 pytestmark = pytest.mark.django_db(databases=["catalog"])
-BRL_15 = {"amount": "15.00", "currency": "BRL"}
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------

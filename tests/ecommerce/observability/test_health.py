@@ -67,6 +67,22 @@ def test_a_part_that_fails_is_named_and_nothing_else_is_told(client: Client) -> 
 
 
 @databases
+def test_a_part_that_says_what_is_wrong_is_quoted_and_leaves_no_traceback(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    def alone() -> None:
+        raise health.Unhealthy("no relay of cart")
+
+    health.register("relays", alone, essential=False)
+
+    assert client.get("/health").json()["checks"]["relays"]["detail"] == "no relay of cart"
+    [said] = [record for record in caplog.records if "health_check_failed" in record.getMessage()]
+    assert "no relay of cart" in said.getMessage()
+    assert "exc_info" not in said.getMessage()
+    assert not said.exc_info
+
+
+@databases
 def test_a_dead_database_makes_it_unhealthy(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise OperationalError("connection refused")
